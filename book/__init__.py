@@ -1,0 +1,1 @@
+"""Turn chapters into the rendered site."""
