@@ -1,0 +1,102 @@
+"""The Jacobian of a network at each point, and the eigenvalues of J Jᵀ from which every norm of J follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from lib.networks import FCN
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+# Numbers of one chunk: 2^24 float32 numbers are 64 MiB, small beside any device and large beside a cache.
+_CHUNK_NUMBERS = 2**24
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Put a network into eval mode and give every submodule its own mode back afterwards."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def outputs(network: nn.Module, x: Float[Tensor, "n ..."]) -> Float[Tensor, "R n o"]:
+    """Return f(x) with a leading axis of replicas (R = 1 for a module that is not an `FCN`)."""
+    check_points(x)
+    with torch.no_grad(), evaluating(network):
+        y = network(x)
+    y = y if isinstance(network, FCN) else y.unsqueeze(0)
+    if y.ndim != 3 or y.shape[1] != len(x):
+        raise ValueError(f"network must map (n, ...) to (n, o); for n = {len(x)} it returned {tuple(y.shape[1:])}.")
+    return y
+
+
+def jacobian(network: nn.Module, x: Float[Tensor, "n ..."]) -> Float[Tensor, "R n o d"]:
+    """Return J(x) = ∂f/∂x at every point, with the input flattened to d (chapter 02).
+
+    Raises:
+        ValueError: x is empty or the network does not map (n, ...) to (n, o).
+    """
+    check_points(x)
+    if isinstance(network, FCN):
+        with torch.no_grad():
+            return network.jacobian(x)
+    with evaluating(network):
+        y, pull_back = torch.func.vjp(network, x)
+        if y.ndim != 2 or len(y) != len(x):
+            raise ValueError(f"network must map (n, ...) to (n, o); for n = {len(x)} it returned {tuple(y.shape)}.")
+        # One cotangent an output: row k of every point's Jacobian at once (in eval mode points do not interact).
+        rows = torch.eye(y.shape[1], dtype=y.dtype, device=y.device).unsqueeze(1).expand(-1, len(x), -1)
+        (jacobians,) = torch.func.vmap(pull_back)(rows)
+    return jacobians.detach().flatten(2).movedim(0, 1).unsqueeze(0)
+
+
+def jacobian_spectrum(network: nn.Module, x: Float[Tensor, "n ..."]) -> Float[Tensor, "R n k"]:
+    """Return the k = min(o, d) largest eigenvalues of J(x) J(x)ᵀ, ascending and not negative, at every point.
+
+    ‖J‖_F² is their sum, ‖J‖₂² the last one, and P a one-dimensional integral over them. Points are taken in chunks
+    of bounded memory.
+
+    Raises:
+        ValueError: x is empty or the network does not map (n, ...) to (n, o).
+
+    Used by: chapters 02 to 12, through the estimators.
+    """
+    out_features = outputs(network, x[:1]).shape[-1]
+    replicas = network.replicas if isinstance(network, FCN) else 1
+    features = max(x[0].numel(), network.width if isinstance(network, FCN) else 0)
+    chunk = max(1, _CHUNK_NUMBERS // (replicas * out_features * features))
+    return torch.cat([_spectrum(network, part) for part in x.split(chunk)], dim=1)
+
+
+def _spectrum(network: nn.Module, x: Tensor) -> Tensor:
+    if isinstance(network, FCN) and network.out_features <= network.in_features:
+        with torch.no_grad():
+            gram = network.jacobian_gram(x)
+    else:
+        full = jacobian(network, x)
+        full = full if full.shape[-2] <= full.shape[-1] else full.mT
+        gram = full @ full.mT
+    if gram.shape[-1] == 1:
+        return gram[..., 0].clamp_min(0)
+    # LAPACK refuses NaN and infinity: a diverged network has an undefined P, not a crash.
+    finite = gram.isfinite().all(dim=(-2, -1))
+    eigenvalues = torch.linalg.eigvalsh(torch.where(finite[..., None, None], gram, 0))
+    return torch.where(finite[..., None], eigenvalues.clamp_min(0), torch.nan)
+
+
+def check_points(x: Tensor) -> None:
+    """Raise ValueError unless x holds at least one point of at least one feature."""
+    if x.ndim < 2 or x.numel() == 0:
+        raise ValueError(f"x must have shape (n, ...) with at least one point, got {tuple(x.shape)}.")

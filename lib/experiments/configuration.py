@@ -1,0 +1,76 @@
+"""One training, described: the settings that change its result, and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from lib import initializers
+from lib.training import LOSSES, SCHEDULES
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Describe one replica's training; two equal configurations give equal results on one kind of device.
+
+    Attributes:
+        dataset, scaling: as in `lib.data.load`.
+        initializer, width, depth, alpha, seed: as in `lib.networks.FCN`.
+        samples: training points kept, drawn by the seed of the subset (0); None keeps all.
+        epochs, batch_size, lr, schedule, loss, momentum, weight_decay: as in `lib.training.train`.
+
+    Raises:
+        ValueError: a value has the wrong type or is out of range.
+
+    Used by: chapters 06 to 10.
+    """
+
+    dataset: str
+    scaling: str
+    initializer: str
+    width: int
+    depth: int
+    seed: int
+    samples: int | None = None
+    epochs: int = 50
+    batch_size: int | None = 64
+    lr: float = 1e-3
+    schedule: str = "paper"
+    loss: str = "cross_entropy"
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    alpha: float = 1.0
+
+    def __post_init__(self) -> None:
+        types = {"str": str, "int": int, "int | None": (int, type(None)), "float": (int, float)}
+        for entry in dataclasses.fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, bool) or not isinstance(value, types[entry.type]):
+                raise ValueError(f"configuration: {entry.name} must be {entry.type}, got {value!r}.")
+            if entry.type == "float":
+                # 1 and 1.0 are one setting and must have one key.
+                object.__setattr__(self, entry.name, float(value))
+        initializers.get(self.initializer)
+        for name, allowed in (("schedule", SCHEDULES), ("loss", LOSSES)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f"configuration: {name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}."
+                )
+
+    @property
+    def key(self) -> str:
+        """Return the hash that names the configuration in a store."""
+        text = json.dumps(self.asdict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def cell(self) -> tuple[Any, ...]:
+        """Return everything but the seed: replicas of one cell train as one stack."""
+        return tuple(value for name, value in self.asdict().items() if name != "seed")
+
+    def asdict(self) -> dict[str, Any]:
+        """Return the settings as plain values, in the order of the fields."""
+        return dataclasses.asdict(self)

@@ -1,0 +1,128 @@
+"""Rows on disk: JSON lines, one a trained replica, appended so that a kill or a second writer loses nothing."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import pandas as pd
+
+SCHEMA = 1
+
+
+class Store:
+    """Keep rows in a JSON-lines file.
+
+    A row is {"schema", "key", "configuration", "measurements", "provenance"}. Appending writes one line under a lock
+    and waits until it is on the disk. A line torn by a kill is not a row: it is reported, and the next append
+    replaces it.
+
+    Args:
+        path: the file; it may not exist yet, its folder must.
+
+    Raises:
+        ValueError: a line is not a row, or was written by a newer version of this library.
+
+    Used by: chapters 06 to 12.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return all rows, in the order in which they were appended."""
+        return list(self._read())
+
+    def keys(self) -> set[str]:
+        """Return the keys of the configurations that have a row."""
+        return {row["key"] for row in self._read()}
+
+    def frame(self) -> pd.DataFrame:
+        """Return a tidy frame: one line a measurement, with its configuration and provenance beside it."""
+        lines = []
+        for row in self._read():
+            lines += [
+                {"key": row["key"], **row["configuration"], **row["provenance"], **measurement}
+                for measurement in row["measurements"]
+            ]
+        return pd.DataFrame(lines)
+
+    def append(self, row: dict[str, Any]) -> None:
+        """Append one row and return when it is on the disk.
+
+        Raises:
+            ValueError: the row holds a value that JSON cannot (NaN and infinity included: write None).
+            OSError: the file cannot be written; it then holds what it held before.
+        """
+        try:
+            line = json.dumps({"schema": SCHEMA, **row}, allow_nan=False) + "\n"
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"row {row.get('key')} cannot be stored: {error}; write None for what is undefined."
+            ) from None
+        try:
+            with open(self.path, "a+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                end = _mend_tail(file)
+                try:
+                    file.write(line.encode())
+                    file.flush()
+                    os.fsync(file.fileno())
+                except OSError:
+                    os.truncate(self.path, end)
+                    raise
+        except OSError as error:
+            raise OSError(
+                f"store {self.path} could not be written ({error.strerror}); no row was lost: free some space or make "
+                "the file and its folder writable, and run the sweep again."
+            ) from error
+
+    def _read(self) -> Iterator[dict[str, Any]]:
+        if not self.path.exists():
+            return
+        lines = self.path.read_bytes().split(b"\n")
+        for number, line in enumerate(lines, start=1):
+            if not line:
+                continue
+            try:
+                row = json.loads(line)
+                schema = row["schema"]
+            except (ValueError, KeyError, TypeError):
+                if number == len(lines):
+                    warnings.warn(
+                        f"store {self.path}: the last line is torn (a killed writer) and was left out.", stacklevel=3
+                    )
+                    return
+                raise ValueError(
+                    f"store {self.path}: line {number} is not a row; restore the file or delete the line."
+                ) from None
+            if schema > SCHEMA:
+                raise ValueError(
+                    f"store {self.path}: line {number} has schema {schema}, newer than this library's {SCHEMA}; update it."
+                )
+            yield row
+
+
+def _mend_tail(file: IO[bytes]) -> int:
+    """Complete or drop a last line without its newline, and return where the next row begins."""
+    end = file.seek(0, os.SEEK_END)
+    if end == 0:
+        return 0
+    file.seek(end - 1)
+    if file.read(1) == b"\n":
+        return end
+    file.seek(0)
+    start = file.read().rfind(b"\n") + 1
+    file.seek(start)
+    try:
+        json.loads(file.read())
+    except ValueError:
+        file.truncate(start)
+        return start
+    file.write(b"\n")
+    return end + 1

@@ -1,0 +1,71 @@
+"""What seeds say: means with Student t intervals over replicates."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+
+class Interval(NamedTuple):
+    """A mean over seeds with its interval; the bounds are NaN for fewer than two seeds."""
+
+    mean: float
+    low: float
+    high: float
+    seeds: int
+
+
+def log_interval(values: np.ndarray | list[float], level: float = 0.95) -> Interval:
+    """Return the geometric mean of positive values with the Student t interval of their logarithms.
+
+    exp(mean(log v) ± t_{level, S−1} · sd(log v)/√S) for S seeds: seeds multiply P, so logarithms are what is close
+    to Gaussian, and the interval stays positive.
+
+    Args:
+        values: one value a seed, S of them; NaN is left out.
+        level: coverage in (0, 1).
+
+    Raises:
+        ValueError: a value is not positive, or the level is not in (0, 1).
+
+    Used by: every chapter with trained networks.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level must be in (0, 1), got {level!r}.")
+    values = np.asarray(values, dtype=float)
+    values = values[~np.isnan(values)]
+    if (values <= 0).any():
+        raise ValueError(f"values must be positive to take their logarithm, got {values[values <= 0][0]}.")
+    return Interval(*(np.exp(part) for part in _t_interval(np.log(values), level)), len(values))
+
+
+def mean_interval(values: np.ndarray | list[float], level: float = 0.95) -> Interval:
+    """Return the mean of values, one a seed (NaN is left out), with its Student t interval.
+
+    Used by: every chapter with trained networks, for accuracies and losses.
+    """
+    values = np.asarray(values, dtype=float)
+    values = values[~np.isnan(values)]
+    return Interval(*_t_interval(values, level), len(values))
+
+
+def summarise(frame: pd.DataFrame, quantity: str, by: list[str], log: bool = True) -> pd.DataFrame:
+    """Return one line a group of `by`: mean, low, high and the number of seeds of a quantity (see `log_interval`)."""
+    interval = log_interval if log else mean_interval
+    groups = frame.groupby(by, sort=True)[quantity]
+    lines = [(*(key if isinstance(key, tuple) else (key,)), *interval(values)) for key, values in groups]
+    return pd.DataFrame(lines, columns=[*by, *Interval._fields])
+
+
+def _t_interval(values: np.ndarray, level: float) -> tuple[float, float, float]:
+    count = len(values)
+    if count == 0:
+        return np.nan, np.nan, np.nan
+    mean = values.mean()
+    if count == 1:
+        return mean, np.nan, np.nan
+    half = stats.t.ppf((1 + level) / 2, count - 1) * values.std(ddof=1) / np.sqrt(count)
+    return mean, mean - half, mean + half
