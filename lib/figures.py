@@ -22,7 +22,7 @@ MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 
 
 def use_style() -> None:
-    """Set the book's style for all figures of a notebook: vector output, no chart junk (every chapter's set-up cell)."""
+    """Set the book's style for all figures of a notebook, as vectors (every chapter's set-up cell)."""
     sns.set_theme(context="notebook", style="ticks", font="DejaVu Sans", font_scale=0.95)
     mpl.rcParams.update(
         {

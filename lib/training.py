@@ -28,7 +28,7 @@ class History:
 
     Attributes:
         lr: the learning rate of each epoch.
-        loss: the mean loss over each epoch's batches, taken before their updates; E tensors of shape (R,), CPU, float64.
+        loss: the mean loss over each epoch's batches, taken before their updates; E tensors (R,), CPU, float64.
     """
 
     lr: list[float] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Perturbation stability P (Definition 1): exact, sampled, root mean square, at finite ε, and relative to the output."""
+"""Perturbation stability P (Definition 1): exact, sampled, root mean square, at finite ε, relative to the output."""
 
 from __future__ import annotations
 

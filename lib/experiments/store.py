@@ -103,7 +103,8 @@ class Store:
                 ) from None
             if schema > SCHEMA:
                 raise ValueError(
-                    f"store {self.path}: line {number} has schema {schema}, newer than this library's {SCHEMA}; update it."
+                    f"store {self.path}: line {number} has schema {schema}, newer than this library's {SCHEMA}; "
+                    "update the library."
                 )
             yield row
 
