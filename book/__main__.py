@@ -1,0 +1,120 @@
+"""The command line: `python -m book build | run | check | pair`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from book.errors import BookError
+from book.profiles import parse_overrides
+from book.project import Project
+
+
+def main(arguments: list[str] | None = None, root: Path | None = None) -> int:
+    """Run one command; 0 when all is well, 1 when a chapter or a check failed, 2 when the input is wrong."""
+    options = _parser().parse_args(arguments)
+    project = Project((root or Path.cwd()).resolve())
+    try:
+        if not (project.root / "_toc.yml").is_file():
+            raise BookError(f"{project.root} holds no _toc.yml; call this in the root of a checkout of the book.")
+        return options.command(project, options)
+    except BookError as error:
+        print(f"book: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nbook: interrupted; start it again to go on.", file=sys.stderr)
+        return 130
+    except OSError as error:
+        print(
+            f"book: cannot use {error.filename}: {error.strerror}; check its permissions and the space left.",
+            file=sys.stderr,
+        )
+        return 2
+
+
+def _build(project: Project, options: argparse.Namespace) -> int:
+    from book.build import build
+
+    started = time.monotonic()
+    report = build(project, options.profile, options.only, parse_overrides(options.parameter))
+    for failure in report.failures:
+        print(f"\nbook: {failure}", file=sys.stderr)
+        if failure.traceback:
+            print(failure.traceback, file=sys.stderr)
+    if report.failures:
+        kept = "The site was left as it was." if project.html.is_dir() else "No site was built."
+        print(f"\nbook: {len(report.failures)} chapter(s) failed. {kept}", file=sys.stderr)
+        return 1
+    did = f"executed {len(report.executed)} chapter(s)" if report.executed else "executed no chapter"
+    site = "rendered" if report.rendered else "was up to date"
+    shown = (project.html / "index.html").relative_to(project.root)
+    print(f"{did}; the site {site} in {time.monotonic() - started:.1f} s: {shown}")
+    return 0
+
+
+def _run(project: Project, options: argparse.Namespace) -> int:
+    from book.build import run
+    from book.execute import ChapterFailure
+
+    output = Path(options.output or f"{options.chapter}.out.ipynb")
+    try:
+        record = run(project, options.chapter, parse_overrides(options.parameter), output, options.profile)
+    except ChapterFailure as failure:
+        print(f"book: {failure}\n{failure.traceback}", file=sys.stderr)
+        return 1
+    print(f"{options.chapter} ran in {record.seconds:g} s on {record.device}: {output}")
+    return 0
+
+
+def _check(project: Project, options: argparse.Namespace) -> int:
+    from book.pairs import problems
+
+    found = problems(project)
+    for problem in found:
+        print(f"book: {problem}", file=sys.stderr)
+    if not found:
+        print("Chapters, pairs and parameter files are in order.")
+    return 1 if found else 0
+
+
+def _pair(project: Project, options: argparse.Namespace) -> int:
+    from book.pairs import write_pairs
+
+    written = write_pairs(project)
+    print(f"wrote {', '.join(written)}" if written else "every pair was up to date")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m book", description="Turn the chapters into the site.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parameter = {
+        "action": "append", "default": [], "metavar": "NAME=VALUE",
+        "help": "a parameter of the chapter(s); the value is YAML, e.g. widths='[16, 32]'; may be repeated",
+    }  # fmt: skip
+
+    command = commands.add_parser("build", help="execute what changed and build the site")
+    command.add_argument("--profile", default="quick", help="parameters from params/PROFILE.yml (default: quick)")
+    command.add_argument("--only", metavar="NN_name", help="execute this chapter alone")
+    command.add_argument("-p", "--parameter", **parameter)
+    command.set_defaults(command=_build)
+
+    command = commands.add_parser("run", help="execute one chapter into a notebook, with its default parameters")
+    command.add_argument("chapter", metavar="NN_name")
+    command.add_argument("--profile", help="start from params/PROFILE.yml instead of the chapter's defaults")
+    command.add_argument("-p", "--parameter", **parameter)
+    command.add_argument("-o", "--output", metavar="OUT.ipynb", help="where to write (default: NN_name.out.ipynb)")
+    command.set_defaults(command=_run)
+
+    command = commands.add_parser("check", help="check headers, parameters, profiles and pairs; executes nothing")
+    command.set_defaults(command=_check)
+
+    command = commands.add_parser("pair", help="write chapters/NN_name.ipynb beside every chapters/NN_name.md")
+    command.set_defaults(command=_pair)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+"""What `book` tells its user when something is wrong."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BookError(Exception):
+    """Carry one clear sentence: the input, what is allowed, the remedy."""
+
+
+def nearest(name: object, valid: Iterable[str]) -> str:
+    """Return `; did you mean "x"?` for the closest valid name, or nothing when none is close."""
+    matches = difflib.get_close_matches(str(name), [str(item) for item in valid], n=1, cutoff=0.5)
+    return f'; did you mean "{matches[0]}"?' if matches else ""
+
+
+def listing(names: Iterable[str]) -> str:
+    """Join names for a sentence; say so when there are none."""
+    return ", ".join(names) or "none"

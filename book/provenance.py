@@ -1,0 +1,143 @@
+"""What a page says about its own execution: a footer on each chapter and the status page."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+
+from book.chapters import Chapter
+from book.outputs import Record
+from book.parameters import Value, literal
+
+_NAMES = {"python": "Python", "torch": "PyTorch", "numpy": "NumPy", "lib": "robustness-book", "sklearn": "scikit-learn"}
+
+
+def run_command(chapter: Chapter, values: Mapping[str, Value]) -> str:
+    """The command of this book that repeats a run; it names every parameter that differs from its default."""
+    changed = chapter.changed(values)
+    options = [f"-p {shlex.quote(f'{name}={_yaml(value)}')}" for name, value in changed.items()]
+    return " ".join(["python -m book run", chapter.name, *options])
+
+
+def papermill_command(chapter: Chapter, values: Mapping[str, Value]) -> str:
+    """The same run by papermill alone; lists need YAML, since papermill's -p would pass them as text."""
+    changed = chapter.changed(values)
+    text = "{" + ", ".join(f"{name}: {_yaml(value)}" for name, value in changed.items()) + "}"
+    options = ["-y", shlex.quote(text)] if changed else []
+    return " ".join([f"papermill chapters/{chapter.name}.ipynb {chapter.name}.out.ipynb", *options])
+
+
+def footer(chapter: Chapter, record: Record) -> str:
+    """The closing cell of an executed chapter, in MyST."""
+    changed = _changed(chapter, record)
+    parameters = (
+        f"parameters that differ from the defaults: {changed}" if changed else "all parameters at their defaults"
+    )
+    return "\n".join(
+        [
+            "::::{admonition} How this page was computed",
+            ":class: dropdown provenance",
+            "",
+            f"Profile `{record.profile}`; {parameters}.",
+            f"Executed {_moment(record)} in {record.seconds:g} seconds on {record.device}, with {_versions(record)},",
+            f"from {_commit(record)}.",
+            "",
+            "To repeat the run, with other values if you like:",
+            "",
+            "```bash",
+            run_command(chapter, record.parameters),
+            papermill_command(chapter, record.parameters),
+            "```",
+            "::::",
+        ]
+    )
+
+
+def not_executed(chapter: Chapter) -> str:
+    """The notice on a chapter that a partial build shows without outputs."""
+    return "\n".join(
+        [
+            ":::{warning}",
+            "This chapter was not executed in this partial build, so its outputs and numbers are absent.",
+            "`make book` executes it.",
+            ":::",
+        ]
+    )
+
+
+def status_page(chapters: Mapping[str, Chapter], records: Mapping[str, Record], profile: str) -> str:
+    """The page that lists how every chapter was executed, in MyST."""
+    lines = [
+        "# Status of this build",
+        "",
+        f"Each chapter was executed as this table says, with the profile `{profile}`.",
+        "A chapter is executed again only when its code, its parameters, the part of the library that it imports,",
+        "its data or the pinned versions change, so the times below can lie days apart.",
+        "",
+        "```{list-table}",
+        ":header-rows: 1",
+        ":class: status",
+        "",
+        "* - Chapter",
+        "  - Parameters",
+        "  - Seconds",
+        "  - Device",
+        "  - Executed",
+        "  - Commit",
+    ]
+    for name, chapter in chapters.items():
+        link = f"[{name}](chapters/{name}.ipynb)"
+        record = records.get(name)
+        if record is None:
+            lines += [f"* - {link}", "  - not executed in this partial build", *["  - "] * 4]
+            continue
+        lines += [
+            f"* - {link}",
+            f"  - {_changed(chapter, record) or 'defaults'}",
+            f"  - {record.seconds:g}",
+            f"  - {record.device}",
+            f"  - {_moment(record)}",
+            f"  - {_commit(record)}",
+        ]
+    lines += ["```", "", "## Versions", ""]
+    for text, names in _group_versions(records).items():
+        lines.append(f"- {text} ({', '.join(names)})")
+    return "\n".join(lines) + "\n"
+
+
+def _changed(chapter: Chapter, record: Record) -> str:
+    changed = chapter.changed(record.parameters)
+    return ", ".join(f"`{name} = {literal(value)}`" for name, value in changed.items())
+
+
+def _group_versions(records: Mapping[str, Record]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for name, record in records.items():
+        groups.setdefault(_versions(record), []).append(name)
+    return groups
+
+
+def _versions(record: Record) -> str:
+    return ", ".join(f"{_NAMES.get(name, name)} {version}" for name, version in record.versions.items())
+
+
+def _moment(record: Record) -> str:
+    return record.executed[:16].replace("T", " ") + " UTC"
+
+
+def _commit(record: Record) -> str:
+    return (
+        record.commit
+        if record.commit == "no commit"
+        else f"commit `{record.commit.split()[0]}`" + (" with uncommitted changes" if " " in record.commit else "")
+    )
+
+
+def _yaml(value: Value) -> str:
+    """Write a value as one line of YAML, whose flow style includes JSON; `1e-05` would be text to other readers."""
+    if isinstance(value, list):
+        return "[" + ", ".join(_yaml(item) for item in value) + "]"
+    if isinstance(value, float) and "e" in repr(value) and "." not in repr(value):
+        return repr(value).replace("e", ".0e")
+    return json.dumps(value, ensure_ascii=False) if not isinstance(value, str) or not value.isidentifier() else value

@@ -1,0 +1,85 @@
+"""Build the HTML site from the staged tree; the old site stays until the new one is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from book.errors import BookError
+from book.files import write_atomically
+from book.project import Project
+
+_MARK = "build.json"
+_JUPYTER_BOOK = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def build_site(project: Project, staged: str, pages: list[str], strict: bool) -> bool:
+    """Build `_build/site/html` unless it was built from these bytes already; return whether it was built.
+
+    The mark inside the site holds the key of what it was built from. It is written into the new site before that takes
+    the old one's place, so a build that was interrupted leaves the old site with the old key, or none, and the next
+    build starts from scratch. `strict` makes a warning an error.
+    """
+    key = _key(project, staged, strict)
+    if _built_key(project.html) == key and not _missing(project.html, pages):
+        return False
+    beside = project.html.parent / "next"
+    shutil.rmtree(beside, ignore_errors=True)
+    _run_jupyter_book(project, beside, strict)
+    fresh = beside / "_build" / "html"
+    if absent := _missing(fresh, pages):
+        raise BookError(f"Jupyter Book ended without an error but wrote no page {absent[0]}.")
+    write_atomically(fresh / _MARK, json.dumps({"key": key, "strict": strict}).encode())
+    old = project.html.with_name("old")
+    shutil.rmtree(old, ignore_errors=True)
+    if project.html.exists():
+        project.html.rename(old)
+    fresh.rename(project.html)
+    shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(beside, ignore_errors=True)
+    return True
+
+
+def _key(project: Project, staged: str, strict: bool) -> str:
+    digest = hashlib.sha256(f"{staged}\0{strict}\0".encode())
+    digest.update((project.root / "constraints.txt").read_bytes())
+    digest.update(Path(__file__).read_bytes())
+    return digest.hexdigest()
+
+
+def _built_key(html: Path) -> str | None:
+    try:
+        return json.loads((html / _MARK).read_bytes())["key"]
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _missing(html: Path, pages: list[str]) -> list[str]:
+    files = ["index.html", *(f"{page}.html" for page in pages)]
+    return [name for name in files if not (html / name).is_file() or not (html / name).stat().st_size]
+
+
+def _run_jupyter_book(project: Project, output: Path, strict: bool) -> None:
+    options = ["--path-output", str(output), "-n", "--keep-going", "-q", *(["-W"] if strict else [])]
+    done = subprocess.run(
+        [sys.executable, "-c", _JUPYTER_BOOK, "build", str(project.staged), *options],
+        cwd=project.root,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    report = _ANSI.sub("", done.stdout + done.stderr).replace(f"{project.staged}/", "")
+    warnings = [line for line in report.splitlines() if "WARNING" in line or "ERROR" in line]
+    if done.returncode:
+        detail = "\n".join(warnings) or report[-3000:]
+        raise BookError(
+            f"Jupyter Book found {len(warnings) or 'an'} error(s), and the site was left as it was:\n{detail}"
+        )
+    if warnings:
+        print(f"Jupyter Book warned {len(warnings)} times, as a partial build may.", file=sys.stderr)

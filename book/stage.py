@@ -1,0 +1,110 @@
+"""Stage `_build/book_src`, the tree that Jupyter Book reads; it mirrors the repository.
+
+Markdown cells come from the source, code cells and outputs from the run, so that an edit in the prose runs nothing.
+A file is written only where its bytes change, and what no longer belongs to the tree is removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+
+import nbformat
+import yaml
+from nbformat import NotebookNode
+
+from book import provenance
+from book.chapters import Chapter
+from book.errors import BookError
+from book.files import read_mapping, read_text, write_if_changed
+from book.outputs import Outputs, Record
+from book.project import STATUS, Project
+
+# What tex-chtml.js loads besides itself; the rest of the package's 24 MB are other inputs, outputs and readers.
+_MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2/*", "input/tex/extensions/*.js")
+
+
+def stage(
+    project: Project, chapters: Mapping[str, Chapter], records: Mapping[str, Record], outputs: Outputs, profile: str
+) -> str:
+    """Bring the staged tree up to date and return the digest of its bytes."""
+    tree: dict[str, bytes] = {
+        "_config.yml": _configuration(project),
+        "_toc.yml": read_text(project.root / "_toc.yml", "_toc.yml").encode(),
+        "references.bib": read_text(project.root / "references.bib", "references.bib").encode(),
+        f"{STATUS}.md": provenance.status_page(chapters, records, profile).encode(),
+    }
+    for name, chapter in chapters.items():
+        record = records.get(name)
+        executed = outputs.notebook(name) if record else None
+        tree[f"chapters/{name}.ipynb"] = nbformat.writes(page(chapter, executed, record)).encode()
+    tree |= _mathjax()
+    _write(project.staged, tree)
+    digest = hashlib.sha256()
+    for name in sorted(tree):
+        digest.update(f"{name}\0{len(tree[name])}\0".encode() + tree[name])
+    return digest.hexdigest()
+
+
+def page(chapter: Chapter, executed: NotebookNode | None, record: Record | None) -> NotebookNode:
+    """Return the notebook of one page: prose of the source, code and outputs of the run, provenance at its end."""
+    runs = iter([cell for cell in executed.cells if cell.cell_type == "code"] if executed else [])
+    cells = []
+    for cell in chapter.notebook.cells:
+        if cell.cell_type != "code":
+            cells.append(nbformat.NotebookNode(cell_type=cell.cell_type, metadata=cell.metadata, source=cell.source))
+            continue
+        run = next(runs, None)
+        cells.append(
+            nbformat.NotebookNode(
+                cell_type="code",
+                metadata=cell.metadata,
+                source=run.source if run else cell.source,
+                outputs=run.outputs if run else [],
+                execution_count=run.execution_count if run else None,
+            )
+        )
+    if record is not None:
+        cells.append(nbformat.v4.new_markdown_cell(provenance.footer(chapter, record)))
+    else:
+        cells.insert(1, nbformat.v4.new_markdown_cell(provenance.not_executed(chapter)))
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number:03d}"  # the reader's ids are random and would change the bytes every time
+    metadata = {name: chapter.notebook.metadata[name] for name in ("kernelspec",)}
+    metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
+    return nbformat.from_dict({"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": cells})
+
+
+def _configuration(project: Project) -> bytes:
+    """Return `_config.yml`; without a repository's URL no button that needs one is drawn."""
+    configuration = read_mapping(project.root / "_config.yml", "_config.yml")
+    if not (configuration.get("repository") or {}).get("url"):
+        configuration.pop("launch_buttons", None)
+        html = configuration.get("html") or {}
+        for button in ("use_repository_button", "use_issues_button", "use_edit_page_button"):
+            html.pop(button, None)
+    return yaml.safe_dump(configuration, sort_keys=False, allow_unicode=True).encode()
+
+
+def _mathjax() -> dict[str, bytes]:
+    """Read the part of MathJax that pages need, for a folder that the site copies as it is."""
+    package = importlib.util.find_spec("sphinx-mathjax-offline")
+    if package is None or not package.submodule_search_locations:
+        raise BookError("sphinx-mathjax-offline is not installed; run `make book`, or pip install -r requirements.txt.")
+    folder = Path(package.submodule_search_locations[0]) / "static" / "mathjax"
+    files = sorted(path for pattern in _MATHJAX for path in folder.glob(pattern))
+    return {f"extra/mathjax/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in files}
+
+
+def _write(folder: Path, tree: Mapping[str, bytes]) -> None:
+    if folder.is_dir():
+        for path in sorted(folder.rglob("*"), reverse=True):
+            if path.is_dir():
+                if not any(path.iterdir()):
+                    path.rmdir()
+            elif path.relative_to(folder).as_posix() not in tree:
+                path.unlink()
+    for name, data in tree.items():
+        write_if_changed(folder / name, data)
