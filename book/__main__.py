@@ -1,8 +1,9 @@
-"""The command line: `python -m book build | run | check | pair`."""
+"""The command line: `python -m book build | run | check | pair | serve`."""
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from pathlib import Path
@@ -24,7 +25,7 @@ def main(arguments: list[str] | None = None, root: Path | None = None) -> int:
         print(f"book: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nbook: interrupted; start it again to go on.", file=sys.stderr)
+        print("\nbook: stopped.", file=sys.stderr)
         return 130
     except OSError as error:
         print(
@@ -41,8 +42,7 @@ def _build(project: Project, options: argparse.Namespace) -> int:
     report = build(project, options.profile, options.only, parse_overrides(options.parameter))
     for failure in report.failures:
         print(f"\nbook: {failure}", file=sys.stderr)
-        if failure.traceback:
-            print(failure.traceback, file=sys.stderr)
+        print(_for_terminal(failure.traceback), file=sys.stderr)
     if report.failures:
         kept = "The site was left as it was." if project.html.is_dir() else "No site was built."
         print(f"\nbook: {len(report.failures)} chapter(s) failed. {kept}", file=sys.stderr)
@@ -62,10 +62,15 @@ def _run(project: Project, options: argparse.Namespace) -> int:
     try:
         record = run(project, options.chapter, parse_overrides(options.parameter), output, options.profile)
     except ChapterFailure as failure:
-        print(f"book: {failure}\n{failure.traceback}", file=sys.stderr)
+        print(f"book: {failure}\n{_for_terminal(failure.traceback)}", file=sys.stderr)
         return 1
     print(f"{options.chapter} ran in {record.seconds:g} s on {record.device}: {output}")
     return 0
+
+
+def _for_terminal(traceback: str) -> str:
+    """Keep IPython's colours for a terminal only."""
+    return traceback if sys.stderr.isatty() else re.sub(r"\x1b\[[0-9;]*m", "", traceback)
 
 
 def _check(project: Project, options: argparse.Namespace) -> int:
@@ -84,6 +89,13 @@ def _pair(project: Project, options: argparse.Namespace) -> int:
 
     written = write_pairs(project)
     print(f"wrote {', '.join(written)}" if written else "every pair was up to date")
+    return 0
+
+
+def _serve(project: Project, options: argparse.Namespace) -> int:
+    from book.serve import serve
+
+    serve(project)
     return 0
 
 
@@ -113,6 +125,9 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("pair", help="write chapters/NN_name.ipynb beside every chapters/NN_name.md")
     command.set_defaults(command=_pair)
+
+    command = commands.add_parser("serve", help="serve the built site on this machine")
+    command.set_defaults(command=_serve)
     return parser
 
 

@@ -12,7 +12,7 @@ class BookError(Exception):
 
 def nearest(name: object, valid: Iterable[str]) -> str:
     """Return `; did you mean "x"?` for the closest valid name, or nothing when none is close."""
-    matches = difflib.get_close_matches(str(name), [str(item) for item in valid], n=1, cutoff=0.5)
+    matches = difflib.get_close_matches(str(name), [str(item) for item in valid], n=1)
     return f'; did you mean "{matches[0]}"?' if matches else ""
 
 

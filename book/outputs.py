@@ -32,7 +32,8 @@ class Record:
     executed: str
     device: str
     versions: dict[str, str]
-    commit: str
+    commit: str | None
+    dirty: bool
 
 
 class Outputs:
@@ -72,18 +73,18 @@ def describe(
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Record(
         chapter, profile, key, _digest(data), dict(parameters), round(run.seconds, 1), now, run.device, run.versions,
-        commit(project.root),
+        *commit(project.root),
     ), data  # fmt: skip
 
 
-def commit(root: Path) -> str:
-    """Name the commit of the checkout, and say when the sources differ from it."""
+def commit(root: Path) -> tuple[str | None, bool]:
+    """Return the checkout's commit, None outside of git, and whether the sources differ from it."""
     try:
         head = _git(root, "rev-parse", "--short=10", "HEAD")
         changed = _git(root, "status", "--porcelain", "--", "chapters", "lib", "params", "results", "constraints.txt")
     except (OSError, subprocess.CalledProcessError):
-        return "no commit"
-    return f"{head} with uncommitted changes" if changed else head
+        return None, False
+    return head, bool(changed)
 
 
 def _git(root: Path, *arguments: str) -> str:

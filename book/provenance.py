@@ -85,12 +85,13 @@ def status_page(chapters: Mapping[str, Chapter], records: Mapping[str, Record], 
         "  - Device",
         "  - Executed",
         "  - Commit",
+        "  - Versions",
     ]
     for name, chapter in chapters.items():
         link = f"[{name}](chapters/{name}.ipynb)"
         record = records.get(name)
         if record is None:
-            lines += [f"* - {link}", "  - not executed in this partial build", *["  - "] * 4]
+            lines += [f"* - {link}", "  - not executed in this partial build", *["  - "] * 5]
             continue
         lines += [
             f"* - {link}",
@@ -99,23 +100,14 @@ def status_page(chapters: Mapping[str, Chapter], records: Mapping[str, Record], 
             f"  - {record.device}",
             f"  - {_moment(record)}",
             f"  - {_commit(record)}",
+            f"  - {_versions(record)}",
         ]
-    lines += ["```", "", "## Versions", ""]
-    for text, names in _group_versions(records).items():
-        lines.append(f"- {text} ({', '.join(names)})")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "```", ""])
 
 
 def _changed(chapter: Chapter, record: Record) -> str:
     changed = chapter.changed(record.parameters)
     return ", ".join(f"`{name} = {literal(value)}`" for name, value in changed.items())
-
-
-def _group_versions(records: Mapping[str, Record]) -> dict[str, list[str]]:
-    groups: dict[str, list[str]] = {}
-    for name, record in records.items():
-        groups.setdefault(_versions(record), []).append(name)
-    return groups
 
 
 def _versions(record: Record) -> str:
@@ -127,11 +119,9 @@ def _moment(record: Record) -> str:
 
 
 def _commit(record: Record) -> str:
-    return (
-        record.commit
-        if record.commit == "no commit"
-        else f"commit `{record.commit.split()[0]}`" + (" with uncommitted changes" if " " in record.commit else "")
-    )
+    if record.commit is None:
+        return "a tree without a commit"
+    return f"commit `{record.commit}`" + (" with uncommitted changes" if record.dirty else "")
 
 
 def _yaml(value: Value) -> str:

@@ -1,0 +1,41 @@
+# Every target sets up .venv by itself when it is missing or when the pins changed.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PROFILE ?= quick
+RUN := .venv/bin/python
+INSTALLED := .venv/installed
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help book test test-slow serve data clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+book: $(INSTALLED) ## execute what changed and build the site (PROFILE=quick or paper)
+	@$(RUN) -m book build --profile $(PROFILE)
+
+test: $(INSTALLED) ## run every test but the slow ones
+	@$(RUN) -m pytest -m "not slow"
+
+test-slow: $(INSTALLED) ## run the tests that are slow by nature
+	@$(RUN) -m pytest -m slow
+
+serve: book ## build the book and open it in the browser
+	@$(RUN) -m book serve
+
+data: $(INSTALLED) ## download MNIST and Fashion-MNIST into $BOOK_DATA (default: data)
+	@$(RUN) -m lib.data
+
+clean: ## remove what was built; .venv and data stay
+	rm -rf _build .pytest_cache .ruff_cache
+
+# The stamp goes first and comes back last, so that an interrupted installation is done again.
+$(INSTALLED): requirements.txt constraints.txt pyproject.toml
+	@rm -f $@
+	@test -n "$(PYTHON)" || { echo "No Python was found; install Python 3.11 or newer, or call make PYTHON=/path/to/python." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is older than Python 3.11; install 3.11 or newer, or call make PYTHON=/path/to/python." >&2; exit 1; }
+	@$(RUN) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || \
+		{ echo "$(PYTHON) could not create .venv; install its venv module (Debian: apt install python3-venv)." >&2; exit 1; }
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
