@@ -110,7 +110,7 @@ class FCN(nn.Module):
 
     def jacobian(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "R n o d"]:
         """Return J(x) = W_L D_{L-1} W_{L-1} ... D_1 W_1 / α, the derivative of f at each point (chapter 02)."""
-        return self._pull_back(x) @ self.weights[0].mT.unsqueeze(1)
+        return _rows_times(self._pull_back(x), self.weights[0].mT)
 
     def jacobian_gram(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "R n o o"]:
         """Return J(x) J(x)ᵀ without forming J where that is cheaper.
@@ -119,17 +119,16 @@ class FCN(nn.Module):
         """
         pulled, first = self._pull_back(x), self.weights[0]
         if self.width >= self.in_features:
-            jacobian = pulled @ first.mT.unsqueeze(1)
+            jacobian = _rows_times(pulled, first.mT)
             return jacobian @ jacobian.mT
-        return (pulled @ (first.mT @ first).unsqueeze(1)) @ pulled.mT
+        return _rows_times(pulled, first.mT @ first) @ pulled.mT
 
     def _pull_back(self, x: Tensor) -> Float[Tensor, "R n o m"]:
         """Return A with J = A W_1: the derivative of f in the first layer's pre-activations."""
         signs = self.signs(x)
         pulled = (self.weights[-1].mT / self.alpha).unsqueeze(1) * signs[-1].unsqueeze(2)
         for weight, sign in zip(reversed(self.weights[1:-1]), reversed(signs[:-1]), strict=True):
-            pulled = (pulled.flatten(1, 2) @ weight.mT).unflatten(1, pulled.shape[1:3])
-            pulled = pulled * sign.unsqueeze(2)
+            pulled = _rows_times(pulled, weight.mT) * sign.unsqueeze(2)
         return pulled
 
     def _input(self, x: Tensor) -> Tensor:
@@ -180,6 +179,14 @@ class FCN(nn.Module):
             for layer, stack in enumerate(network.weights):
                 stack.copy_(torch.stack([weights[layer].mT for weights, _ in parsed]))
         return network
+
+
+def _rows_times(rows: Float[Tensor, "R n o a"], matrix: Float[Tensor, "R a b"]) -> Float[Tensor, "R n o b"]:
+    """Multiply every point's rows by its replica's matrix, as one product a replica.
+
+    Broadcasting the matrix over the points instead would copy it once a point where R > 1.
+    """
+    return (rows.flatten(1, 2) @ matrix).unflatten(1, rows.shape[1:3])
 
 
 def _parse(module: nn.Sequential) -> tuple[list[Tensor], float]:
