@@ -66,32 +66,37 @@ class Store:
                 f"row {row.get('key')} cannot be stored: {error}; write None for what is undefined."
             ) from None
         try:
-            with open(self.path, "a+b") as file:
+            # Unbuffered: after a failed write a buffer would be written again when the file is closed.
+            with open(self.path, "a+b", buffering=0) as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                end = _mend_tail(file)
+                end, separator = _mend_tail(file)
+                left = separator + line.encode()
                 try:
-                    file.write(line.encode())
-                    file.flush()
+                    while left:
+                        left = left[file.write(left) :]
                     os.fsync(file.fileno())
                 except OSError:
-                    os.truncate(self.path, end)
+                    file.truncate(end)
                     raise
         except OSError as error:
             raise OSError(
-                f"store {self.path} could not be written ({error.strerror}); no row was lost: free some space or make "
-                "the file and its folder writable, and run the sweep again."
+                f"store {self.path} could not be written ({error.strerror}); the rows in it are intact: free some space "
+                "or make the file and its folder writable, and run the sweep again."
             ) from error
 
     def _read(self) -> Iterator[dict[str, Any]]:
         if not self.path.exists():
             return
-        lines = self.path.read_bytes().split(b"\n")
+        with open(self.path, "rb") as file:
+            # Without the lock a row that another process is appending would look torn.
+            fcntl.flock(file, fcntl.LOCK_SH)
+            lines = file.read().split(b"\n")
         for number, line in enumerate(lines, start=1):
             if not line:
                 continue
             try:
                 row = json.loads(line)
-                schema = row["schema"]
+                _key, newer = row["key"], row["schema"] > SCHEMA
             except (ValueError, KeyError, TypeError):
                 if number == len(lines):
                     warnings.warn(
@@ -101,22 +106,26 @@ class Store:
                 raise ValueError(
                     f"store {self.path}: line {number} is not a row; restore the file or delete the line."
                 ) from None
-            if schema > SCHEMA:
+            if newer:
                 raise ValueError(
-                    f"store {self.path}: line {number} has schema {schema}, newer than this library's {SCHEMA}; "
+                    f"store {self.path}: line {number} has schema {row['schema']}, newer than this library's {SCHEMA}; "
                     "update the library."
                 )
             yield row
 
 
-def _mend_tail(file: IO[bytes]) -> int:
-    """Complete or drop a last line without its newline, and return where the next row begins."""
+def _mend_tail(file: IO[bytes]) -> tuple[int, bytes]:
+    """Drop a torn last line; return where the next row begins and what must be written before it.
+
+    That is a newline where a complete last line lacks its own. It is written with the row, so that a failed write
+    can go back to the bytes that were there.
+    """
     end = file.seek(0, os.SEEK_END)
     if end == 0:
-        return 0
+        return 0, b""
     file.seek(end - 1)
     if file.read(1) == b"\n":
-        return end
+        return end, b""
     file.seek(0)
     start = file.read().rfind(b"\n") + 1
     file.seek(start)
@@ -124,6 +133,5 @@ def _mend_tail(file: IO[bytes]) -> int:
         json.loads(file.read())
     except ValueError:
         file.truncate(start)
-        return start
-    file.write(b"\n")
-    return end + 1
+        return start, b""
+    return end, b"\n"
