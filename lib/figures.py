@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import cycle
 
 import matplotlib as mpl
 import numpy as np
@@ -86,7 +87,7 @@ def curves_over_width(axis: Axes, frame: pd.DataFrame, quantity: str, label: str
     """
     table = summarise(frame, quantity, ["depth", "width"], log=log)
     widths = sorted(table["width"].unique())
-    for (depth, curve), marker in zip(table.groupby("depth"), MARKERS, strict=False):
+    for (depth, curve), marker in zip(table.groupby("depth"), cycle(MARKERS), strict=False):
         curve = curve.set_index("width").reindex(widths)
         colour = depth_colour(depth)
         axis.plot(widths, curve["mean"], color=colour, marker=marker, label=f"$L = {depth}$")
