@@ -86,7 +86,7 @@ def train(
 
     Source: Zhu et al. 2022, §3 and §5.1. Used by: chapters 06 to 10.
     """
-    _check_options(epochs, batch_size, lr, momentum, weight_decay, loss)
+    check_options(epochs, batch_size, lr, momentum, weight_decay)
     learning_rate(1, lr, schedule)
     x, targets = _prepare(network, data, loss)
     n = len(x)
@@ -231,9 +231,8 @@ def _prepare(network: FCN, data: Dataset, loss: str) -> tuple[Tensor, Tensor]:
     return data.x.to(weight), y.to(weight.device)
 
 
-def _check_options(
-    epochs: int, batch_size: int | None, lr: float, momentum: float, weight_decay: float, loss: str
-) -> None:
+def check_options(epochs: int, batch_size: int | None, lr: float, momentum: float, weight_decay: float) -> None:
+    """Raise ValueError unless the numbers are in the ranges that `train` states."""
     for name, value in (("epochs", epochs), ("batch_size", batch_size)):
         if name == "batch_size" and value is None:
             continue

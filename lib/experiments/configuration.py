@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lib import initializers
-from lib.training import LOSSES, SCHEDULES
+from lib.data import NAMES, SCALINGS
+from lib.seeds import generator
+from lib.training import LOSSES, SCHEDULES, check_options
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,16 @@ class Configuration:
                 # 1 and 1.0 are one setting and must have one key.
                 object.__setattr__(self, entry.name, float(value))
         initializers.get(self.initializer)
-        for name, allowed in (("schedule", SCHEDULES), ("loss", LOSSES)):
+        # Everything is checked here, before the first of a long list of trainings starts.
+        initializers.check_sizes(self.width, self.depth, 1, 1)
+        check_options(self.epochs, self.batch_size, self.lr, self.momentum, self.weight_decay)
+        generator(self.seed, "weights")
+        if self.samples is not None and self.samples < 1:
+            raise ValueError(f"configuration: samples must be at least 1, got {self.samples!r}.")
+        if not 0 < self.alpha < float("inf"):
+            raise ValueError(f"configuration: alpha must be positive and finite, got {self.alpha!r}.")
+        named = {"dataset": NAMES, "scaling": SCALINGS, "schedule": SCHEDULES, "loss": LOSSES}
+        for name, allowed in named.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(
                     f"configuration: {name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}."

@@ -33,8 +33,13 @@ def measure(network: FCN, initial: Sequence[Tensor], data: Dataset, loss: str, e
     Keys: epoch · P, P_rms (mean over test points, ε = 1) · relative_stability · train_loss, train_accuracy, test_loss,
     test_accuracy · kappa. What is undefined, because a training diverged or a network is dead, is None.
 
+    Raises:
+        ValueError: the data have no test set.
+
     Used by: `lib.experiments.sweep`.
     """
+    if data.x_test is None:
+        raise ValueError("data must have a test set: P and the test accuracy are measured on it.")
     x = data.x_test.to(network.weights[0])
     eigenvalues = jacobian_spectrum(network, x)
     stability = stability_of_spectrum(eigenvalues, x.shape[1])
