@@ -1,0 +1,1 @@
+"""What is predicted: exact laws at initialization and the bounds of the papers."""
