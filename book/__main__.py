@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import time
 from pathlib import Path
 
-from book.errors import BookError
+from book.errors import BookError, uncoloured
 from book.profiles import parse_overrides
 from book.project import Project
 
@@ -70,7 +69,7 @@ def _run(project: Project, options: argparse.Namespace) -> int:
 
 def _for_terminal(traceback: str) -> str:
     """Keep IPython's colours for a terminal only."""
-    return traceback if sys.stderr.isatty() else re.sub(r"\x1b\[[0-9;]*m", "", traceback)
+    return traceback if sys.stderr.isatty() else uncoloured(traceback)
 
 
 def _check(project: Project, options: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -19,3 +20,8 @@ def nearest(name: object, valid: Iterable[str]) -> str:
 def listing(names: Iterable[str]) -> str:
     """Join names for a sentence; say so when there are none."""
     return ", ".join(names) or "none"
+
+
+def uncoloured(text: str) -> str:
+    """Remove the colour codes of a terminal."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import copy
 import json
 import os
-import re
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import nbformat
+from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from papermill import execute_notebook
@@ -24,10 +25,10 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from book.chapters import KERNEL, Chapter
+from book.errors import uncoloured
 from book.parameters import Value, fill
 
 _START_SECONDS = 120
-_ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 # Appended to the copy that runs, and cut off again: only the kernel knows what the chapter really used.
 _ENVIRONMENT_CELL = """
@@ -128,7 +129,7 @@ def run_chapter(
         location = f" ({chapter.locate(source)})" if source is not None else ""
         return f"code cell {current} of {len(code) - 1}{location}"
 
-    with tempfile.TemporaryFile() as kernel_log:
+    with tempfile.TemporaryFile() as kernel_log, _event_loop():
         try:
             executed = execute_notebook(
                 notebook,
@@ -172,6 +173,15 @@ def prepare(chapter: Chapter, values: Mapping[str, Value]) -> NotebookNode:
     return notebook
 
 
+@contextlib.contextmanager
+def _event_loop() -> Iterator[None]:
+    """Close the event loop that nbclient opens for the current thread and leaves open."""
+    try:
+        yield
+    finally:
+        ensure_event_loop().close()
+
+
 def _kernel_environment(root: Path, progress_file: Path | None) -> dict[str, str]:
     environment = dict(os.environ)
     # The library that is hashed is the library that is imported, also where another checkout is installed.
@@ -190,7 +200,7 @@ def _text_result(cell: NotebookNode) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(_ANSI.sub("", text).split())
+    return " ".join(uncoloured(text).split())
 
 
 def _tail(stream: IO[bytes], lines: int = 10) -> str:

@@ -99,7 +99,7 @@ class Keys:
         return self._digests[path]
 
     def _data(self) -> list[tuple[str, int]]:
-        root = Path(os.environ.get("BOOK_DATA") or self._project.root / "data")
+        root = self._project.root / (os.environ.get("BOOK_DATA") or "data")
         return [(path.relative_to(root).as_posix(), path.stat().st_size) for path in _files(root)]
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from book.errors import BookError, nearest
@@ -129,8 +129,8 @@ def parse_cell(source: str, chapter: str) -> dict[str, Parameter]:
         parameter = _declaration(node, lines[node.lineno - 1], chapter)
         if parameter.name in parameters:
             raise BookError(f"{chapter}: the parameters cell declares {parameter.name} twice.")
-        parameter.accept(parameter.default, f"{chapter} (default)")
-        parameters[parameter.name] = parameter
+        default = parameter.accept(parameter.default, f"{chapter} (default)")
+        parameters[parameter.name] = replace(parameter, default=default)
     return parameters
 
 
@@ -153,8 +153,6 @@ def _declaration(node: ast.stmt, line: str, chapter: str) -> Parameter:
     if not rest.startswith("#"):
         raise BookError(f"{where}, which has no comment; {form}.")
     help_text, allowed = _allowed(rest.lstrip("# "), kind, where)
-    if kind == "float":  # `1` is a number too
-        default = [float(item) for item in default] if isinstance(default, list) else float(default)
     return Parameter(
         node.target.id, kind, many, default, allowed, help_text, node.lineno - 1,
         (node.value.col_offset, node.value.end_col_offset or 0),

@@ -31,9 +31,7 @@ def papermill_command(chapter: Chapter, values: Mapping[str, Value]) -> str:
 def footer(chapter: Chapter, record: Record) -> str:
     """The closing cell of an executed chapter, in MyST."""
     changed = _changed(chapter, record)
-    parameters = (
-        f"parameters that differ from the defaults: {changed}" if changed else "all parameters at their defaults"
-    )
+    parameters = f"parameters other than the defaults: {changed}" if changed else "all parameters at their defaults"
     return "\n".join(
         [
             "::::{admonition} How this page was computed",

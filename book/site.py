@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from book.errors import BookError
+from book.errors import BookError, uncoloured
 from book.files import write_atomically
 from book.project import Project
 
 _MARK = "build.json"
 _JUPYTER_BOOK = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
-_ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def build_site(project: Project, staged: str, pages: list[str], strict: bool) -> bool:
@@ -74,7 +72,7 @@ def _run_jupyter_book(project: Project, output: Path, strict: bool) -> None:
         text=True,
         errors="replace",
     )
-    report = _ANSI.sub("", done.stdout + done.stderr).replace(f"{project.staged}/", "")
+    report = uncoloured(done.stdout + done.stderr).replace(f"{project.staged}/", "")
     warnings = [line for line in report.splitlines() if "WARNING" in line or "ERROR" in line]
     if done.returncode:
         detail = "\n".join(warnings) or report[-3000:]

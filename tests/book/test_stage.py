@@ -1,0 +1,126 @@
+"""The tree that Jupyter Book reads."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+import yaml
+
+from book.__main__ import main
+from book.chapters import read_chapter, read_chapters
+from book.keys import Keys
+from book.outputs import Outputs
+from book.profiles import read_profile, resolve
+from book.stage import page, stage
+
+
+@pytest.fixture
+def staged(built):
+    """Stage the current sources; where a chapter's code has changed, without its outputs."""
+
+    def call() -> str:
+        chapters = read_chapters(built)
+        values = resolve(chapters, list(chapters), read_profile(built, "quick", chapters), {})
+        outputs, keys = Outputs(built, "quick"), Keys(built)
+        records = {name: outputs.record(name, keys.key(chapters[name], values[name])) for name in chapters}
+        return stage(built, chapters, {name: record for name, record in records.items() if record}, outputs, "quick")
+
+    return call
+
+
+def cells(project, name):
+    return json.loads((project.staged / "chapters" / f"{name}.ipynb").read_bytes())["cells"]
+
+
+def test_prose_comes_from_the_source_and_outputs_from_the_run(built, staged, edit):
+    edit(built.chapters / "01_width.md", "Prose of", "Edited prose of")
+    edit(built.chapters / "01_width.md", "[hide-input]", "[hide-cell]")
+    staged()
+    prose, parameters, code, _ = cells(built, "01_width")
+    assert "Edited prose of" in "".join(prose["source"])
+    assert parameters["source"][0].startswith("widths: list[int] = [2, 8]  #")
+    assert code["metadata"]["tags"] == ["hide-cell"]
+    glued, printed = code["outputs"]
+    assert glued["metadata"]["scrapbook"]["name"] == "total"
+    assert glued["data"] == {"application/papermill.record/text/plain": "10"}
+    assert printed["text"] == ["widths [2, 8] total 10\n"]
+
+
+def test_nothing_of_papermill_is_left(built):
+    text = (built.staged / "chapters" / "01_width.ipynb").read_text()
+    notebook = json.loads(text)
+    assert set(notebook["metadata"]) == {"kernelspec", "language_info"}
+    assert all("papermill" not in cell["metadata"] for cell in notebook["cells"])
+    assert "injected-parameters" not in text and "_environment" not in text
+
+
+def test_the_footer_names_the_run(built):
+    text = "".join(cells(built, "01_width")[-1]["source"])
+    assert "Profile `quick`; parameters other than the defaults: `widths = [2, 8]`." in text
+    assert "python -m book run 01_width -p 'widths=[2, 8]'" in text
+    assert "papermill chapters/01_width.ipynb 01_width.out.ipynb -y '{widths: [2, 8]}'" in text
+    assert "all parameters at their defaults" in "".join(cells(built, "02_depth")[-1]["source"])
+
+
+def test_the_status_page_lists_every_chapter(built):
+    text = (built.staged / "status.md").read_text()
+    for name in ("00_overview", "01_width", "02_depth"):
+        assert f"[{name}](chapters/{name}.ipynb)" in text
+    assert "  - `widths = [2, 8]`" in text and text.count("  - CPU, ") == 3 and "Python 3." in text
+
+
+def test_staging_again_changes_no_bytes_and_no_times(built, staged):
+    files = [path for path in built.staged.rglob("*") if path.is_file()]
+    for path in files:
+        os.utime(path, (1, 1))
+    before = staged()
+    assert staged() == before
+    assert {path.stat().st_mtime for path in files} == {1.0}
+
+
+def test_staging_removes_what_left_the_book(built, staged):
+    stray = built.staged / "old" / "page.ipynb"
+    stray.parent.mkdir()
+    stray.write_text("{}")
+    staged()
+    assert not stray.parent.exists()
+
+
+def test_a_chapter_without_current_outputs_says_so(built, staged, edit):
+    edit(built.chapters / "01_width.md", 'print("widths"', 'print("the widths"')
+    staged()
+    title, notice, *rest = cells(built, "01_width")
+    assert title["source"][0] == "# Width\n"
+    assert "was not executed in this partial build" in "".join(notice["source"])
+    assert all(not cell["outputs"] for cell in rest if cell["cell_type"] == "code")
+
+
+def test_cell_ids_do_not_depend_on_the_reader(project):
+    first, second = (page(read_chapter(project, "01_width"), None, None) for _ in range(2))
+    assert first == second
+
+
+def test_without_a_repository_no_button_is_configured(built, staged, edit):
+    configuration = yaml.safe_load((built.staged / "_config.yml").read_text())
+    assert "launch_buttons" not in configuration and "use_repository_button" not in configuration["html"]
+    edit(built.root / "_config.yml", 'url: ""', 'url: "https://github.com/someone/robustness"')
+    staged()
+    configuration = yaml.safe_load((built.staged / "_config.yml").read_text())
+    assert configuration["launch_buttons"]["colab_url"] and configuration["html"]["use_repository_button"]
+
+
+def test_buttons_open_the_paired_notebook_once_the_repository_is_set(built, edit):
+    edit(built.root / "_config.yml", 'url: ""', 'url: "https://github.com/someone/robustness"')
+    assert main(["build"], root=built.root) == 0
+    text = (built.html / "chapters" / "01_width.html").read_text()
+    assert "https://colab.research.google.com/github/someone/robustness/blob/main/chapters/01_width.ipynb" in text
+    assert "https://mybinder.org/v2/gh/someone/robustness/main?urlpath=lab/tree/chapters/01_width.ipynb" in text
+    assert 'href="https://github.com/someone/robustness"' in text
+
+
+def test_only_the_needed_part_of_mathjax_is_staged(built):
+    folder = built.html / "mathjax"
+    assert (folder / "tex-chtml.js").is_file()
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 3e6
