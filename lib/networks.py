@@ -74,6 +74,7 @@ class FCN(nn.Module):
         self.width, self.depth = width, depth
         self.in_features, self.out_features = in_features, out_features
         self.replicas, self.alpha, self.initializer = replicas, float(alpha), law.name
+        generator(seed, "weights")  # refuses what is no seed
         self.seeds = tuple(range(seed, seed + replicas))
         streams = [generator(s, "weights") for s in self.seeds]
         fans = [in_features, *[width] * (depth - 1), out_features]
@@ -92,8 +93,8 @@ class FCN(nn.Module):
             f"alpha={self.alpha}, seed={self.seeds[0]}"
         )
 
-    def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "R n o"]:
-        """Return f(x) of every replica."""
+    def forward(self, x: Float[Tensor, "n d"] | Float[Tensor, "R n d"]) -> Float[Tensor, "R n o"]:
+        """Return f(x) of every replica, on shared points or on points of its own."""
         h = self._input(x)
         for weight in self.weights[:-1]:
             h = torch.relu(h @ weight)
@@ -132,9 +133,14 @@ class FCN(nn.Module):
         return pulled
 
     def _input(self, x: Tensor) -> Tensor:
-        if x.ndim != 2 or x.shape[1] != self.in_features:
-            raise ValueError(f"x must have shape (n, {self.in_features}), got {tuple(x.shape)}.")
-        return x.expand(self.replicas, *x.shape)
+        if x.ndim == 2 and x.shape[1] == self.in_features:
+            return x.expand(self.replicas, *x.shape)
+        if x.ndim == 3 and x.shape[::2] == (self.replicas, self.in_features):
+            return x
+        raise ValueError(
+            f"x must have shape (n, {self.in_features}), or ({self.replicas}, n, {self.in_features}) with points of "
+            f"each replica's own, got {tuple(x.shape)}."
+        )
 
     def module(self, r: int = 0) -> nn.Sequential:
         """Return replica r as a plain `nn.Sequential` of copies of its weights, with equal outputs (n, d) -> (n, o)."""
@@ -179,6 +185,11 @@ class FCN(nn.Module):
             for layer, stack in enumerate(network.weights):
                 stack.copy_(torch.stack([weights[layer].mT for weights, _ in parsed]))
         return network
+
+
+def replicas_of(network: nn.Module) -> int:
+    """Return R: the replicas of an `FCN`, 1 for any other module."""
+    return network.replicas if isinstance(network, FCN) else 1
 
 
 def _rows_times(rows: Float[Tensor, "R n o a"], matrix: Float[Tensor, "R a b"]) -> Float[Tensor, "R n o b"]:

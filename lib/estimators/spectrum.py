@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from lib.networks import FCN
+from lib.networks import FCN, replicas_of
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -62,38 +62,51 @@ def jacobian(network: nn.Module, x: Float[Tensor, "n ..."]) -> Float[Tensor, "R 
     return jacobians.detach().flatten(2).movedim(0, 1).unsqueeze(0)
 
 
+def jacobian_gram(network: nn.Module, x: Float[Tensor, "n ..."]) -> Float[Tensor, "R n k k"]:
+    """Return J Jᵀ at every point (k = o), or Jᵀ J where that is smaller (k = d < o), in chunks of bounded memory.
+
+    Its diagonal holds the squared gradient norms of the outputs, its eigenvalues every norm of J.
+
+    Raises:
+        ValueError: x is empty or the network does not map (n, ...) to (n, o).
+    """
+    out_features = outputs(network, x[:1]).shape[-1]
+    features = max(x[0].numel(), network.width if isinstance(network, FCN) else 0)
+    chunk = max(1, _CHUNK_NUMBERS // (replicas_of(network) * out_features * features))
+    return torch.cat([_gram(network, part) for part in x.split(chunk)], dim=1)
+
+
 def jacobian_spectrum(network: nn.Module, x: Float[Tensor, "n ..."]) -> Float[Tensor, "R n k"]:
     """Return the k = min(o, d) largest eigenvalues of J(x) J(x)ᵀ, ascending and not negative, at every point.
 
-    ‖J‖_F² is their sum, ‖J‖₂² the last one, and P a one-dimensional integral over them. Points are taken in chunks
-    of bounded memory.
+    ‖J‖_F² is their sum, ‖J‖₂² the last one, and P a one-dimensional integral over them. They are NaN where J is not
+    finite.
 
     Raises:
         ValueError: x is empty or the network does not map (n, ...) to (n, o).
 
     Used by: chapters 02 to 12, through the estimators.
     """
-    out_features = outputs(network, x[:1]).shape[-1]
-    replicas = network.replicas if isinstance(network, FCN) else 1
-    features = max(x[0].numel(), network.width if isinstance(network, FCN) else 0)
-    chunk = max(1, _CHUNK_NUMBERS // (replicas * out_features * features))
-    return torch.cat([_spectrum(network, part) for part in x.split(chunk)], dim=1)
+    return spectrum_of_gram(jacobian_gram(network, x))
 
 
-def _spectrum(network: nn.Module, x: Tensor) -> Tensor:
-    if isinstance(network, FCN) and network.out_features <= network.in_features:
-        with torch.no_grad():
-            gram = network.jacobian_gram(x)
-    else:
-        full = jacobian(network, x)
-        full = full if full.shape[-2] <= full.shape[-1] else full.mT
-        gram = full @ full.mT
+def spectrum_of_gram(gram: Float[Tensor, "R n k k"]) -> Float[Tensor, "R n k"]:
+    """Return the eigenvalues of J Jᵀ that is already there (see `jacobian_spectrum`)."""
     if gram.shape[-1] == 1:
         return gram[..., 0].clamp_min(0)
     # LAPACK refuses NaN and infinity: a diverged network has an undefined P, not a crash.
     finite = gram.isfinite().all(dim=(-2, -1))
     eigenvalues = torch.linalg.eigvalsh(torch.where(finite[..., None, None], gram, 0))
     return torch.where(finite[..., None], eigenvalues.clamp_min(0), torch.nan)
+
+
+def _gram(network: nn.Module, x: Tensor) -> Tensor:
+    if isinstance(network, FCN) and network.out_features <= network.in_features:
+        with torch.no_grad():
+            return network.jacobian_gram(x)
+    full = jacobian(network, x)
+    full = full if full.shape[-2] <= full.shape[-1] else full.mT
+    return full @ full.mT
 
 
 def check_points(x: Tensor) -> None:

@@ -26,11 +26,13 @@ class Progress:
         # In a notebook's kernel standard error is the page, whatever it claims to be.
         self.terminal = sys.stderr.isatty() and "ipykernel" not in sys.modules
 
-    def advance(self, cost: float, count: int = 1) -> None:
-        """Count `count` more configurations of that cost in all as finished."""
+    def advance(self, cost: float, count: int = 1, failed: int = 0) -> None:
+        """Count `count` more configurations of that cost in all as finished; `failed` have failed so far."""
         self.done, self.spent = self.done + count, self.spent + cost
         left = (time.monotonic() - self.start) * (self.costs / self.spent - 1) if self.spent else 0
         line = f"configuration {self.done} of {self.total} · {int(left) // 60}:{int(left) % 60:02d} left"
+        if failed:
+            line += f" · {failed} failed"
         if self.file:
             with open(self.file, "w", encoding="utf-8") as file:
                 file.write(line)

@@ -18,9 +18,9 @@ SCHEMA = 1
 class Store:
     """Keep rows in a JSON-lines file.
 
-    A row is {"schema", "key", "configuration", "measurements", "provenance"}. Appending writes one line under a lock
-    and waits until it is on the disk. A line torn by a kill is not a row: it is reported, and the next append
-    replaces it.
+    A row is {"schema", "key", "configuration", "measurements", "failure", "provenance"}. Appending writes one line
+    under a lock and waits until it is on the disk. A line torn by a kill is not a row: it is reported, and the next
+    append replaces it.
 
     Args:
         path: the file; it may not exist yet, its folder must.
@@ -38,16 +38,22 @@ class Store:
         """Return all rows, in the order in which they were appended."""
         return list(self._read())
 
-    def keys(self) -> set[str]:
-        """Return the keys of the configurations that have a row."""
-        return {row["key"] for row in self._read()}
+    def keys(self, failed: bool = True) -> set[str]:
+        """Return the keys of the configurations that have a row; without `failed`, one of a training that went well."""
+        return {row["key"] for row in self._read() if failed or row.get("failure") is None}
 
     def frame(self) -> pd.DataFrame:
         """Return a tidy frame: one line a measurement, with its configuration and provenance beside it."""
         lines = []
         for row in self._read():
             lines += [
-                {"key": row["key"], **row["configuration"], **row["provenance"], **measurement}
+                {
+                    "key": row["key"],
+                    **row["configuration"],
+                    **row["provenance"],
+                    "failure": row.get("failure"),
+                    **measurement,
+                }
                 for measurement in row["measurements"]
             ]
         return pd.DataFrame(lines)
@@ -80,8 +86,8 @@ class Store:
                     raise
         except OSError as error:
             raise OSError(
-                f"store {self.path} could not be written ({error.strerror}); the rows in it are intact: free some space "
-                "or make the file and its folder writable, and run the sweep again."
+                f"store {self.path} could not be written ({error.strerror}); the rows in it are intact: free some "
+                "space or make the file and its folder writable, and run the sweep again."
             ) from error
 
     def _read(self) -> Iterator[dict[str, Any]]:

@@ -1,24 +1,21 @@
-"""Configurations → rows: train what the store does not have yet."""
+"""Configurations → rows: train what the store does not have yet, on any executor."""
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
 import os
-import platform
-import time
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Executor, as_completed
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from typing import Any
 
 import torch
 
-import lib
-from lib.data import load
 from lib.experiments.configuration import Configuration
-from lib.experiments.measurement import epochs_measured, measure
 from lib.experiments.progress import Progress
+from lib.experiments.rows import load_data, train_stack
 from lib.experiments.store import Store
-from lib.networks import FCN
-from lib.training import train
 
 
 def sweep(
@@ -27,100 +24,95 @@ def sweep(
     executor: Executor | None = None,
     device: str = "cpu",
     root: str | os.PathLike[str] | None = None,
-) -> None:
+    retry: bool = False,
+    checkpoints: str | os.PathLike[str] | None = None,
+    pause: str | os.PathLike[str] | None = None,
+) -> int:
     """Train every configuration that the store lacks and append its row as soon as it is there.
 
     Seeds of one cell that follow each other train as one stack of replicas; large cells go first. A killed sweep goes
-    on where it stopped when it is called again.
+    on where it stopped when it is called again. A training that fails leaves a row with the reason.
 
     Args:
         configurations: what to train; duplicates are trained once.
         store: where rows go and are looked for.
-        executor: any `concurrent.futures.Executor`; None trains in this process.
+        executor: any `concurrent.futures.Executor`, e.g. dask.distributed's `Client.get_executor()`. None divides the
+            threads of this process among local processes, one for each CUDA device where `device` is "cuda".
         device: the torch device to train on.
         root: the data root (see `lib.data.load`).
+        retry: train again what has only failed so far.
+        checkpoints, pause: as in `train_stack`.
+
+    Returns:
+        The number of configurations whose training failed in this call.
 
     Raises:
-        ValueError, OSError: as raised by the data, the training or the store; rows appended before stay.
+        ValueError, OSError: as raised by the data or the store, before anything trains or with all rows kept.
 
     Used by: chapters 06 to 10.
     """
-    known = store.keys()
+    known = store.keys(failed=not retry)
     missing = {c.key: c for c in configurations if c.key not in known}
     stacks = sorted(_stacks(missing.values()), key=_cost, reverse=True)
+    for first in {(c.dataset, c.scaling, c.samples): c for c in missing.values()}.values():
+        load_data(first, root)
     progress = Progress([_cost(stack) for stack in stacks for _ in stack])
-    for stack, rows in _train_all(stacks, executor, device, root):
-        for row in rows:
-            store.append(row)
-        progress.advance(_cost(stack) * len(stack), len(stack))
+    failed = 0
+    with contextlib.closing(_train_all(stacks, executor, device, root, checkpoints, pause)) as finished:
+        for stack, rows in finished:
+            for row in rows:
+                store.append(row)
+                failed += row["failure"] is not None
+            progress.advance(_cost(stack) * len(stack), len(stack), failed)
+    return failed
 
 
-def train_stack(
-    stack: Sequence[Configuration], device: str = "cpu", root: str | os.PathLike[str] | None = None
-) -> list[dict[str, Any]]:
-    """Train configurations that differ only in consecutive seeds as one stack, and return their rows."""
-    start, first = time.perf_counter(), stack[0]
-    data = load(first.dataset, root=root, scaling=first.scaling, samples=first.samples)
-    network = FCN(
-        first.width,
-        first.depth,
-        data.in_features,
-        data.out_features,
-        first.initializer,
-        replicas=len(stack),
-        alpha=first.alpha,
-        seed=first.seed,
-        dtype=torch.float32,
-        device=device,
-    )
-    initial = [weight.detach().clone() for weight in network.weights]
-    moments = epochs_measured(first.epochs)
-    measurements = [measure(network, initial, data, first.loss, 0)]
-
-    def after_epoch(epoch: int, _history: object) -> None:
-        if epoch in moments:
-            measurements.append(measure(network, initial, data, first.loss, epoch))
-
-    train(
-        network,
-        data,
-        epochs=first.epochs,
-        batch_size=first.batch_size,
-        lr=first.lr,
-        schedule=first.schedule,
-        loss=first.loss,
-        momentum=first.momentum,
-        weight_decay=first.weight_decay,
-        after_epoch=after_epoch,
-    )
-    provenance = {
-        "version": lib.__version__,
-        "torch": torch.__version__,
-        "hardware": _hardware(device),
-        "threads": torch.get_num_threads(),
-        "stacked": len(stack),
-        "seconds": round((time.perf_counter() - start) / len(stack), 3),
-    }
-    return [
-        {
-            "key": configuration.key,
-            "configuration": configuration.asdict(),
-            "measurements": [moment[replica] for moment in measurements],
-            "provenance": provenance,
-        }
-        for replica, configuration in enumerate(stack)
-    ]
-
-
-def _train_all(stacks, executor, device, root):
-    """Yield each stack with its rows, in this process or as an executor finishes them."""
-    if executor is None:
-        for stack in stacks:
-            yield stack, train_stack(stack, device, root)
+def _train_all(
+    stacks: list[list[Configuration]],
+    executor: Executor | None,
+    device: str,
+    root: str | os.PathLike[str] | None,
+    checkpoints: str | os.PathLike[str] | None,
+    pause: str | os.PathLike[str] | None,
+) -> Iterator[tuple[list[Configuration], list[dict[str, Any]]]]:
+    """Yield each stack with its rows: from an executor, from local processes, or trained right here."""
+    work = (root, None, checkpoints, pause)
+    if executor is not None:
+        yield from _collect(executor, stacks, lambda i: (device, *work))
         return
-    futures = {executor.submit(train_stack, stack, device, root): stack for stack in stacks}
-    for future in as_completed(futures):
-        yield futures[future], future.result()
+    threads = torch.get_num_threads()
+    gpus = torch.cuda.device_count() if device == "cuda" else 0
+    workers = min(len(stacks), gpus or threads)
+    if workers <= 1:
+        for stack in stacks:
+            yield stack, train_stack(stack, device, *work)
+        return
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_leave_with_parent) as pool:
+        share = (root, max(1, threads // workers), checkpoints, pause)
+        yield from _collect(pool, stacks, lambda i: (f"cuda:{i % gpus}" if gpus else device, *share))
+
+
+def _collect(
+    executor: Executor, stacks: list[list[Configuration]], arguments: Callable[[int], tuple[Any, ...]]
+) -> Iterator[tuple[list[Configuration], list[dict[str, Any]]]]:
+    futures = {executor.submit(train_stack, stack, *arguments(i)): stack for i, stack in enumerate(stacks)}
+    try:
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        # An interrupt or a full disk must not leave the rest of the sweep running for hours.
+        for future in futures:
+            future.cancel()
+
+
+def _leave_with_parent() -> None:
+    """End this worker when the process that started it is gone, killed too."""
+
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _stacks(configurations: Iterable[Configuration]) -> list[list[Configuration]]:
@@ -139,14 +131,4 @@ def _cost(stack: Sequence[Configuration]) -> float:
     """Return a stack's cost a replica, up to a constant: multiplications a point, and the overhead of a step."""
     first = stack[0]
     products = first.width * (800 + first.width * (first.depth - 2)) + 2e3 * first.depth
-    return products * first.epochs
-
-
-def _hardware(device: str) -> str:
-    if torch.device(device).type == "cuda":
-        return torch.cuda.get_device_name(device)
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+    return products * first.epochs * (first.samples or 60_000)

@@ -1,0 +1,138 @@
+"""Train one stack of replicas and say what came of it: one row each."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import lib
+from lib.data import Dataset, load
+from lib.experiments import hardware
+from lib.experiments.configuration import Configuration
+from lib.experiments.measurement import MATCHED_LOSSES, Observer, never_reached
+from lib.networks import FCN
+from lib.training import Moment, train
+
+# Reading and hashing a data set takes longer than training a small cell on it.
+_load = functools.lru_cache(maxsize=2)(load)
+
+
+def load_data(configuration: Configuration, root: str | os.PathLike[str] | None = None) -> Dataset:
+    """Return the data set that a configuration trains on."""
+    return _load(configuration.dataset, root=root, scaling=configuration.scaling, samples=configuration.samples)
+
+
+def train_stack(
+    stack: Sequence[Configuration],
+    device: str = "cpu",
+    root: str | os.PathLike[str] | None = None,
+    threads: int | None = None,
+    checkpoints: str | os.PathLike[str] | None = None,
+    pause: str | os.PathLike[str] | None = None,
+) -> list[dict[str, Any]]:
+    """Train configurations that differ only in consecutive seeds as one stack, and return their rows.
+
+    Args:
+        stack: the configurations, by seed.
+        device: the torch device.
+        root: the data root.
+        threads: threads of this process; None leaves them as they are.
+        checkpoints: folder in which an interrupted training leaves what it needs to go on; None keeps nothing.
+        pause: a file; while it exists, training waits at the end of each epoch.
+
+    Returns:
+        One row a configuration. A training that diverges, runs out of memory or raises gives rows with the reason
+        under "failure", which is None otherwise.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    start = time.perf_counter()
+    failures: list[str | None] = [None] * len(stack)
+    measurements: list[list[dict[str, Any]]] = [[] for _ in stack]
+    try:
+        measurements, failures = _measured_training(stack, device, root, checkpoints, pause)
+    except Exception as error:  # whatever it was, the other cells of a sweep go on and the row says what happened
+        failures = [f"{type(error).__name__}: {error}"] * len(stack)
+    provenance = {
+        "version": lib.__version__,
+        "torch": torch.__version__,
+        "hardware": hardware.describe(device),
+        "threads": torch.get_num_threads() if torch.device(device).type == "cpu" else None,
+        "stacked": len(stack),
+        "seconds": round((time.perf_counter() - start) / len(stack), 3),
+        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    return [
+        {
+            "key": configuration.key,
+            "configuration": configuration.asdict(),
+            "measurements": measurements[replica],
+            "failure": failures[replica],
+            "provenance": provenance,
+        }
+        for replica, configuration in enumerate(stack)
+    ]
+
+
+def _measured_training(
+    stack: Sequence[Configuration],
+    device: str,
+    root: str | os.PathLike[str] | None,
+    checkpoints: str | os.PathLike[str] | None,
+    pause: str | os.PathLike[str] | None,
+) -> tuple[list[list[dict[str, Any]]], list[str | None]]:
+    first = stack[0]
+    data = load_data(first, root)
+    network = FCN(
+        first.width,
+        first.depth,
+        data.in_features,
+        data.out_features,
+        first.initializer,
+        replicas=len(stack),
+        alpha=first.alpha,
+        seed=first.seed,
+        dtype=torch.float32,
+        device=device,
+    )
+    observer = Observer(network, data, first.loss, first.epochs, first.schedule)
+
+    def observe(moment: Moment) -> list[tuple[int, dict[str, Any]]] | None:
+        while pause is not None and Path(pause).exists():
+            time.sleep(1)
+        return observer(moment)
+
+    history = train(
+        network,
+        data,
+        epochs=first.epochs,
+        batch_size=first.batch_size,
+        lr=first.lr,
+        schedule=first.schedule,
+        loss=first.loss,
+        momentum=first.momentum,
+        weight_decay=first.weight_decay,
+        observe=observe,
+        observe_at=MATCHED_LOSSES,
+        checkpoint=None if checkpoints is None else Path(checkpoints) / f"{first.key}-{len(stack)}",
+    )
+    measurements: list[list[dict[str, Any]]] = [[] for _ in stack]
+    for _, seen in history.observations:
+        for replica, measurement in seen:
+            measurements[replica].append(measurement)
+    for listed in measurements:
+        reached = {measurement["reached"] for measurement in listed}
+        listed += [never_reached(value) for value in MATCHED_LOSSES if value not in reached]
+    failures: list[str | None] = []
+    for losses in torch.stack(history.loss, dim=1):
+        wrong = (~losses.isfinite()).nonzero()
+        failures.append(
+            f"diverged: the training loss is not finite in epoch {int(wrong[0]) + 1}" if len(wrong) else None
+        )
+    return measurements, failures

@@ -1,0 +1,8 @@
+"""Stochastic gradient descent on a stack of replicas, with the gradient of Eq. (2) written out."""
+
+from lib.training.history import History, Moment
+from lib.training.loop import check_options, train
+from lib.training.losses import LOSSES, evaluate
+from lib.training.schedule import SCHEDULES, learning_rate
+
+__all__ = ["LOSSES", "SCHEDULES", "History", "Moment", "check_options", "evaluate", "learning_rate", "train"]

@@ -1,0 +1,98 @@
+"""Cross-entropy and squared loss: targets, values for each example, and the gradient in the outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional
+
+from lib.data import Dataset
+from lib.networks import FCN
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+LOSSES = ("cross_entropy", "squared")
+# Points of one forward pass: a few MiB a layer, small beside any device and large beside a cache.
+_CHUNK = 8192
+
+
+def prepare(network: FCN, data: Dataset, loss: str) -> tuple[Tensor, Tensor]:
+    """Return points and targets on the network's device: labels (n,) or, for the squared loss, floats (n, o).
+
+    Raises:
+        ValueError: the loss is unknown, or the data do not fit the network or the loss.
+    """
+    weight = network.weights[0]
+    if loss not in LOSSES:
+        raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {loss!r}.")
+    if data.x.shape[1] != network.in_features:
+        raise ValueError(f"data must have {network.in_features} features for this network, got {data.x.shape[1]}.")
+    outputs, y = network.out_features, data.y
+    if not y.is_floating_point() and outputs > 1:
+        if int(y.max()) >= outputs:
+            raise ValueError(f"data has the label {int(y.max())}, but the network only {outputs} outputs.")
+        if loss == "squared":
+            y = functional.one_hot(y, outputs)
+    elif loss == "cross_entropy":
+        raise ValueError("data must have integer labels, and the network two or more outputs, for cross_entropy.")
+    if loss == "squared":
+        y = y.reshape(len(y), -1).to(weight)
+        if y.shape[1] != outputs:
+            raise ValueError(f"data must have {outputs} targets a point for this network, got {y.shape[1]}.")
+    return data.x.to(weight), y.to(weight.device)
+
+
+def values_and_gradient_(output: Tensor, target: Tensor, loss: str) -> tuple[Tensor, Tensor]:
+    """Return a batch's summed loss (R,) and its gradient in the outputs (R, n, o), which overwrites them."""
+    if loss == "squared":
+        delta = output.sub_(target.view_as(output))
+        return 0.5 * delta.square().sum(dim=(1, 2)), delta
+    target = target.view(len(output), -1, 1)
+    log_p = torch.log_softmax(output, dim=-1, out=output)
+    total = log_p.gather(-1, target).sum(dim=(1, 2)).neg_()
+    return total, log_p.exp_().scatter_add_(-1, target, log_p.new_full((), -1).expand(target.shape))
+
+
+def example_losses(network: FCN, x: Float[Tensor, "n d"], targets: Tensor, loss: str) -> Float[Tensor, "R n"]:
+    """Return the loss of each example in every replica, on points and targets from `prepare`."""
+    return torch.cat([_example_losses(f, goals, loss) for f, goals in _forward(network, x, targets)], dim=1)
+
+
+def evaluate(
+    network: FCN, x: Float[Tensor, "n d"], y: Tensor, loss: str = "cross_entropy"
+) -> tuple[Float[Tensor, " R"], Float[Tensor, " R"] | None]:
+    """Return the mean loss and, for class labels, the accuracy of every replica on (x, y).
+
+    Raises:
+        ValueError: the loss is unknown or the targets do not fit it.
+
+    Used by: chapters 06 to 10.
+    """
+    x, targets = prepare(network, Dataset(x, y), loss)
+    labels = None if y.is_floating_point() else y.to(x.device)
+    total = torch.zeros(network.replicas, dtype=torch.float64, device=x.device)
+    hits, seen = torch.zeros_like(total), 0
+    for f, goals in _forward(network, x, targets):
+        total += _example_losses(f, goals, loss).sum(dim=1)
+        if labels is not None:
+            hits += (f.argmax(dim=-1) == labels[seen : seen + f.shape[1]]).sum(dim=1)
+        seen += f.shape[1]
+    return total / len(x), None if labels is None else hits / len(x)
+
+
+def _forward(network: FCN, x: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield outputs (R, k, o) and targets (k, ...) of one chunk of points after another."""
+    with torch.no_grad():
+        for points, goals in zip(x.split(_CHUNK), targets.split(_CHUNK), strict=True):
+            yield network(points), goals
+
+
+def _example_losses(f: Tensor, targets: Tensor, loss: str) -> Tensor:
+    if loss == "squared":
+        return 0.5 * (f - targets).square().sum(dim=2)
+    repeated = targets.expand(len(f), -1)
+    return functional.cross_entropy(f.flatten(0, 1), repeated.flatten(), reduction="none").view(f.shape[:2])
