@@ -75,7 +75,6 @@ class FCN(nn.Module):
         self.in_features, self.out_features = in_features, out_features
         self.replicas, self.alpha, self.initializer = replicas, float(alpha), law.name
         generator(seed, "weights")  # refuses what is no seed
-        generator(seed, "weights")  # refuses what is no seed
         self.seeds = tuple(range(seed, seed + replicas))
         streams = [generator(s, "weights") for s in self.seeds]
         fans = [in_features, *[width] * (depth - 1), out_features]
