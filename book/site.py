@@ -25,17 +25,16 @@ def build_site(project: Project, staged: str, pages: list[str], strict: bool) ->
     build starts from scratch. `strict` makes a warning an error.
     """
     key = _key(project, staged, strict)
+    beside, old = project.html.with_name("next"), project.html.with_name("old")
+    for leftover in (beside, old):  # of a build that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
     if _built_key(project.html) == key and not _missing(project.html, pages):
         return False
-    beside = project.html.parent / "next"
-    shutil.rmtree(beside, ignore_errors=True)
     _run_jupyter_book(project, beside, strict)
     fresh = beside / "_build" / "html"
     if absent := _missing(fresh, pages):
         raise BookError(f"Jupyter Book ended without an error but wrote no page {absent[0]}.")
     write_atomically(fresh / _MARK, json.dumps({"key": key, "strict": strict}).encode())
-    old = project.html.with_name("old")
-    shutil.rmtree(old, ignore_errors=True)
     if project.html.exists():
         project.html.rename(old)
     fresh.rename(project.html)

@@ -17,8 +17,9 @@ from nbformat import NotebookNode
 
 from book import provenance
 from book.chapters import Chapter
+from book.configuration import site_configuration
 from book.errors import BookError
-from book.files import read_mapping, read_text, write_if_changed
+from book.files import read_text, write_if_changed
 from book.outputs import Outputs, Record
 from book.project import STATUS, Project
 
@@ -31,7 +32,7 @@ def stage(
 ) -> str:
     """Bring the staged tree up to date and return the digest of its bytes."""
     tree: dict[str, bytes] = {
-        "_config.yml": _configuration(project),
+        "_config.yml": yaml.safe_dump(site_configuration(project), sort_keys=False, allow_unicode=True).encode(),
         "_toc.yml": read_text(project.root / "_toc.yml", "_toc.yml").encode(),
         "references.bib": read_text(project.root / "references.bib", "references.bib").encode(),
         f"{STATUS}.md": provenance.status_page(chapters, records, profile).encode(),
@@ -75,17 +76,6 @@ def page(chapter: Chapter, executed: NotebookNode | None, record: Record | None)
     metadata = {name: chapter.notebook.metadata[name] for name in ("kernelspec",)}
     metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
     return nbformat.from_dict({"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": cells})
-
-
-def _configuration(project: Project) -> bytes:
-    """Return `_config.yml`; without a repository's URL no button that needs one is drawn."""
-    configuration = read_mapping(project.root / "_config.yml", "_config.yml")
-    if not (configuration.get("repository") or {}).get("url"):
-        configuration.pop("launch_buttons", None)
-        html = configuration.get("html") or {}
-        for button in ("use_repository_button", "use_issues_button", "use_edit_page_button"):
-            html.pop(button, None)
-    return yaml.safe_dump(configuration, sort_keys=False, allow_unicode=True).encode()
 
 
 def _mathjax() -> dict[str, bytes]:

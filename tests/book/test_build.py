@@ -49,8 +49,10 @@ def test_the_site_shows_prose_outputs_and_provenance(built):
 
 def test_nothing_changed_executes_and_renders_nothing(built):
     before = {path: path.stat().st_mtime_ns for path in built.html.rglob("*")}
+    shutil.copytree(built.html, built.html.with_name("old"))  # a kill just before the end leaves it
     report = build(built, "quick", None, {})
     assert report.executed == () and not report.rendered
+    assert [path.name for path in built.html.parent.iterdir()] == ["html"]
     assert {path: path.stat().st_mtime_ns for path in built.html.rglob("*")} == before
 
 

@@ -49,6 +49,25 @@ def test_what_is_out_of_order_is_named(paired, name, old, new, sentence, edit):
     assert any(sentence in problem for problem in problems(paired)), problems(paired)
 
 
+def test_the_repositorys_url_is_one_setting(paired, edit):
+    chapter = paired.chapters / "01_width.md"
+    edit(chapter, "from lib.sums", 'repository = ""  # where the library is\nfrom lib.sums')
+    assert write_pairs(paired) == ["chapters/01_width.ipynb"]
+    edit(paired.root / "_config.yml", 'url: ""', 'url: "https://github.com/someone/robustness"')
+    assert problems(paired) == [
+        'chapters/01_width.md has repository = "", but _config.yml says "https://github.com/someone/robustness"; '
+        "run `python -m book pair`."
+    ]
+    assert write_pairs(paired) == ["chapters/01_width.md", "chapters/01_width.ipynb"]
+    assert 'repository = "https://github.com/someone/robustness"  # where' in chapter.read_text()
+    assert problems(paired) == []
+
+
+def test_a_repository_that_is_no_url_is_refused(paired, edit):
+    edit(paired.root / "_config.yml", 'url: ""', "url: someone/robustness")
+    assert problems(paired)[0].startswith("_config.yml: repository: url: must be empty or like https://github.com/")
+
+
 def test_a_missing_and_an_orphaned_pair_are_named(paired):
     (paired.chapters / "01_width.ipynb").rename(paired.chapters / "05_lost.ipynb")
     found = problems(paired)
