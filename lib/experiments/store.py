@@ -43,9 +43,13 @@ class Store:
         return {row["key"] for row in self._read() if failed or row.get("failure") is None}
 
     def frame(self) -> pd.DataFrame:
-        """Return a tidy frame: one line a measurement, with its configuration and provenance beside it."""
+        """Return a tidy frame: one line a measurement, with its configuration and provenance beside it.
+
+        A configuration that has several rows (tried again after a failure, trained by two sweeps at once) counts
+        once, by its last one: two lines of one seed would pass for two seeds.
+        """
         lines = []
-        for row in self._read():
+        for row in {row["key"]: row for row in self._read()}.values():
             lines += [
                 {
                     "key": row["key"],

@@ -33,8 +33,6 @@ def log_interval(values: np.ndarray | list[float], level: float = 0.95) -> Inter
 
     Used by: every chapter with trained networks.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level must be in (0, 1), got {level!r}.")
     values = np.asarray(values, dtype=float)
     values = values[~np.isnan(values)]
     if (values <= 0).any():
@@ -44,6 +42,9 @@ def log_interval(values: np.ndarray | list[float], level: float = 0.95) -> Inter
 
 def mean_interval(values: np.ndarray | list[float], level: float = 0.95) -> Interval:
     """Return the mean of values, one a seed (NaN is left out), with its Student t interval.
+
+    Raises:
+        ValueError: the level is not in (0, 1).
 
     Used by: every chapter with trained networks, for accuracies and losses.
     """
@@ -61,6 +62,8 @@ def summarise(frame: pd.DataFrame, quantity: str, by: list[str], log: bool = Tru
 
 
 def _t_interval(values: np.ndarray, level: float) -> tuple[float, float, float]:
+    if not 0 < level < 1:
+        raise ValueError(f"level must be in (0, 1), got {level!r}.")
     count = len(values)
     if count == 0:
         return np.nan, np.nan, np.nan
