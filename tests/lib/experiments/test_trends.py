@@ -1,0 +1,82 @@
+"""Student t intervals over seeds, against scipy and values by hand."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from lib.experiments.trends import log_interval, mean_interval, summarise
+
+
+def test_the_mean_of_two_seeds_by_hand():
+    # Mean 2, sd √2, standard error 1, and t with one degree of freedom at 97.5 % is tan(0.475 π) = 12.7062.
+    assert mean_interval([1.0, 3.0]) == pytest.approx((2.0, 2 - 12.7062047, 2 + 12.7062047, 2), rel=1e-7)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.99])
+def test_intervals_are_those_of_scipy(level):
+    values = np.random.default_rng(0).lognormal(size=7)
+    low, high = stats.t.interval(level, 6, loc=values.mean(), scale=stats.sem(values))
+    assert mean_interval(values, level) == pytest.approx((values.mean(), low, high, 7), rel=1e-12)
+    logs = np.log(values)
+    low, high = stats.t.interval(level, 6, loc=logs.mean(), scale=stats.sem(logs))
+    assert log_interval(values, level) == pytest.approx(
+        (stats.gmean(values), math.exp(low), math.exp(high), 7), rel=1e-12
+    )
+
+
+def test_a_log_interval_covers_as_often_as_it_says():
+    draws = np.random.default_rng(1).lognormal(mean=0.3, sigma=1.0, size=(2000, 5))
+    intervals = [log_interval(seeds) for seeds in draws]
+    covered = np.mean([i.low < math.exp(0.3) < i.high for i in intervals])
+    assert abs(covered - 0.95) < 4 * math.sqrt(0.95 * 0.05 / 2000)
+
+
+@pytest.mark.parametrize("interval", [log_interval, mean_interval])
+def test_one_seed_has_a_mean_and_no_interval(interval):
+    mean, low, high, seeds = interval([0.5])
+    assert (mean, seeds) == (pytest.approx(0.5), 1)
+    assert math.isnan(low)
+    assert math.isnan(high)
+
+
+@pytest.mark.parametrize("interval", [log_interval, mean_interval])
+@pytest.mark.parametrize("values", [[], [math.nan, math.nan]])
+def test_no_seed_has_nothing(interval, values):
+    *numbers, seeds = interval(values)
+    assert seeds == 0
+    assert all(math.isnan(number) for number in numbers)
+
+
+@pytest.mark.parametrize("interval", [log_interval, mean_interval])
+def test_nan_is_left_out_and_not_counted(interval):
+    assert interval([1.0, math.nan, 3.0]) == interval([1.0, 3.0])
+    assert interval([1.0, math.nan, 3.0]).seeds == 2
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0])
+def test_what_has_no_logarithm_is_refused(value):
+    with pytest.raises(ValueError, match=f"values must be positive to take their logarithm, got {value}"):
+        log_interval([1.0, value])
+
+
+@pytest.mark.parametrize("interval", [log_interval, mean_interval])
+@pytest.mark.parametrize("level", [0.0, 1.0, 95, math.nan])
+def test_a_level_is_a_fraction(interval, level):
+    with pytest.raises(ValueError, match=r"level must be in \(0, 1\)"):
+        interval([1.0, 2.0], level)
+
+
+@pytest.mark.parametrize(("log", "interval"), [(True, log_interval), (False, mean_interval)])
+def test_a_summary_has_one_line_a_group(log, interval):
+    frame = pd.DataFrame(
+        {"depth": [4, 2, 2, 2], "width": [16, 32, 16, 16], "seed": [0, 0, 0, 1], "P": [1.0, 2.0, 3.0, 4.0]}
+    )
+    table = summarise(frame, "P", ["depth", "width"], log=log)
+    assert list(table.columns) == ["depth", "width", "mean", "low", "high", "seeds"]
+    assert table[["depth", "width", "seeds"]].values.tolist() == [[2, 16, 2], [2, 32, 1], [4, 16, 1]]
+    assert tuple(table.iloc[0][["mean", "low", "high", "seeds"]]) == pytest.approx(interval([3.0, 4.0]))
+    one = summarise(frame, "P", ["depth"], log=log)
+    assert one["seeds"].tolist() == [3, 1]
