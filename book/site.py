@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from book.files import write_atomically
 from book.project import Project
 
 _MARK = "build.json"
+# MyST-NB numbers the lines of cell k, from 0, of a page as (k + 1) * 10000 + line + 2.
+_STAGED_LINE = re.compile(r"(?P<page>chapters/\w+)\.ipynb:(?P<number>\d{5,})")
 _JUPYTER_BOOK = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
 
 
@@ -71,7 +74,8 @@ def _run_jupyter_book(project: Project, output: Path, strict: bool) -> None:
         text=True,
         errors="replace",
     )
-    report = uncoloured(done.stdout + done.stderr).replace(f"{project.staged}/", "")
+    report = _STAGED_LINE.sub(lambda found: _in_source(project, found), uncoloured(done.stdout + done.stderr))
+    report = report.replace(f"{project.staged}/", "")
     warnings = [line for line in report.splitlines() if "WARNING" in line or "ERROR" in line]
     if done.returncode:
         detail = "\n".join(warnings) or report[-3000:]
@@ -80,3 +84,15 @@ def _run_jupyter_book(project: Project, output: Path, strict: bool) -> None:
         )
     if warnings:
         print(f"Jupyter Book warned {len(warnings)} times, as a partial build may.", file=sys.stderr)
+
+
+def _in_source(project: Project, found: re.Match[str]) -> str:
+    """Translate a place in a staged page into a line of the chapter's source; a cell of our own stays as it is."""
+    cell, line = divmod(int(found["number"]), 10_000)
+    staged = json.loads((project.staged / f"{found['page']}.ipynb").read_bytes())["cells"]
+    prose = "".join(staged[cell - 1]["source"]) if 0 < cell <= len(staged) else ""
+    source = (project.root / f"{found['page']}.md").read_text(encoding="utf-8")
+    start = source.find(prose)
+    if start < 0 or not prose:
+        return found[0]
+    return f"{found['page']}.md:{source.count(chr(10), 0, start) + max(line - 1, 1)}"
