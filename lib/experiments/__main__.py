@@ -1,4 +1,4 @@
-"""Make published rows: `python -m lib.experiments run pilot` (killed, it goes on where it stopped)."""
+"""Make published rows: `python -m lib.experiments run setting grid` (killed, it goes on where it stopped)."""
 
 from __future__ import annotations
 
@@ -12,22 +12,55 @@ from lib.experiments.plan import EXPERIMENTS
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lib.experiments", description=__doc__)
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of the rows (default: results)")
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="train what an experiment's rows lack")
-    run.add_argument("experiment", choices=sorted(EXPERIMENTS))
-    run.add_argument("--results", type=Path, default=Path("results"), help="folder of the rows (default: results)")
+    run = commands.add_parser("run", help="train, one after the other, what the rows of experiments lack")
+    run.add_argument("experiments", nargs="+", choices=sorted(EXPERIMENTS))
     run.add_argument("--device", default="cpu", help="torch device (default: cpu)")
+    run.add_argument("--retry", action="store_true", help="train again what has only failed so far")
+    run.add_argument("--checkpoints", type=Path, help="folder from which interrupted trainings go on")
+    commands.add_parser("status", help="count the rows that each experiment has and lacks")
     options = parser.parse_args(arguments)
     try:
-        sweep(
-            EXPERIMENTS[options.experiment](),
-            Store(options.results / f"{options.experiment}.jsonl"),
-            device=options.device,
-        )
+        return _run(options) if options.command == "run" else _status(options.results)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Train what is missing; while the file `pause` lies in the results' folder, training waits."""
+    if options.checkpoints is not None:
+        options.checkpoints.mkdir(parents=True, exist_ok=True)
+    failed = 0
+    for name in options.experiments:
+        # A configuration that two experiments share is trained once, by the first: readers look at all rows.
+        elsewhere = set().union(*(Store(path).keys() for path in _others(options.results, name)))
+        failed += sweep(
+            [c for c in EXPERIMENTS[name]() if c.key not in elsewhere],
+            Store(options.results / f"{name}.jsonl"),
+            device=options.device,
+            retry=options.retry,
+            checkpoints=options.checkpoints,
+            pause=options.results / "pause",
+        )
+    if failed:
+        print(f"{failed} trainings failed; their rows say why, --retry trains them again.", file=sys.stderr)
+    return int(failed > 0)
+
+
+def _status(results: Path) -> int:
+    for name, configurations in EXPERIMENTS.items():
+        wanted = {c.key for c in configurations()}
+        paths = [results / f"{name}.jsonl", *_others(results, name)]
+        have = wanted & set().union(*(Store(path).keys(failed=False) for path in paths))
+        print(f"{name:14} {len(have):5} of {len(wanted):5} rows")
     return 0
+
+
+def _others(results: Path, name: str) -> list[Path]:
+    """Return the rows of other experiments; the pilot's are not among them: they decide nothing."""
+    return [path for path in sorted(results.glob("*.jsonl")) if path.stem not in (name, "pilot")]
 
 
 if __name__ == "__main__":

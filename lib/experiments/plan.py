@@ -2,19 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from lib.experiments.configuration import Configuration
+
+WIDTHS = tuple(2**k for k in range(4, 15))
+DEPTHS = (2, 4, 6, 8, 10)
+_SEEDS = range(5)
+_MNIST = 60_000
+_STEPS = 50 * 938  # updates of the paper's training: 50 epochs of MNIST in batches of 64
+
+
+def _cells(
+    initializers: Iterable[str], depths: Iterable[int], widths: Iterable[int], seeds: Iterable[int] = _SEEDS, **settings
+) -> list[Configuration]:
+    """Return every combination, at the paper's settings and on raw MNIST unless the settings say otherwise."""
+    fixed = {"dataset": "mnist", "scaling": "raw", **settings}
+    return [
+        Configuration(initializer=initializer, depth=depth, width=width, seed=seed, **fixed)
+        for initializer in initializers
+        for depth in depths
+        for width in widths
+        for seed in seeds
+    ]
 
 
 def pilot() -> list[Configuration]:
     """Return Fig. 4a on MNIST at the paper's settings, small: He, raw pixels, three seeds. Decides nothing."""
+    return _cells(["he"], DEPTHS, WIDTHS[:4], seeds=range(3))
+
+
+def setting() -> list[Configuration]:
+    """Return what the paper leaves open, input scaling and momentum, crossed: does a finding hold in every setting?"""
     return [
-        Configuration("mnist", "raw", "he", width=width, depth=depth, seed=seed)
-        for depth in (2, 4, 6, 8, 10)
-        for width in (16, 32, 64, 128)
-        for seed in range(3)
+        configuration
+        for scaling in ("raw", "standard", "unit")
+        for momentum in (0.0, 0.9)
+        for configuration in (
+            *_cells(["he", "lecun"], [2, 6, 10], [16, 64], scaling=scaling, momentum=momentum),
+            *_cells(["he", "lecun"], [2], [256], scaling=scaling, momentum=momentum),
+            *_cells(["power-2"], [2], [16, 64, 256], scaling=scaling, momentum=momentum),
+        )
     ]
 
 
-EXPERIMENTS: dict[str, Callable[[], list[Configuration]]] = {"pilot": pilot}
+def grid() -> list[Configuration]:
+    """Return width × depth × initialization on raw pixels without momentum: Figs. 4a and 5."""
+    return [
+        *_cells(["he", "lecun"], DEPTHS, WIDTHS[:5]),
+        *_cells(["ntk"], DEPTHS, WIDTHS[:4]),
+        *_cells(["he"], [6, 8], [512]),
+    ]
+
+
+def nonlazy() -> list[Configuration]:
+    """Return two-layer networks in the lazy (He) and the non-lazy (m^-2) regime: Figs. 2, 3 and 4b."""
+    return _cells(["he", "power-2"], [2], WIDTHS[:7])
+
+
+def samples() -> list[Configuration]:
+    """Return He at L = 6 on fewer images for equally many steps: does the peak of P move with n?"""
+    rows = []
+    for count in (1_000, 4_000, 16_000, _MNIST):
+        steps = -(-count // 64)
+        whole = count == _MNIST
+        rows += _cells(
+            ["he"],
+            [6],
+            WIDTHS[:5],
+            samples=None if whole else count,
+            epochs=round(_STEPS / steps),
+            schedule="paper" if whole else "proportional",
+        )
+    return rows
+
+
+def fashion() -> list[Configuration]:
+    """Return a second data set: Fashion-MNIST, He and LeCun."""
+    return _cells(["he", "lecun"], [2, 6, 10], [16, 64], dataset="fashion-mnist")
+
+
+def paper_he() -> list[Configuration]:
+    """Return the paper's own widths for He, Figs. 4a and 5a: meant for a CUDA device, as what follows."""
+    return _cells(["he"], DEPTHS, WIDTHS[5:9])
+
+
+def paper_lecun() -> list[Configuration]:
+    """Return the same for LeCun, Fig. 5b."""
+    return _cells(["lecun"], DEPTHS, WIDTHS[5:9])
+
+
+def paper_nonlazy() -> list[Configuration]:
+    """Return the same for m^-2 at L = 2, Figs. 3b and 4b."""
+    return _cells(["power-2"], [2], WIDTHS[5:9])
+
+
+def paper_widest() -> list[Configuration]:
+    """Return the two largest widths of all three, 2^13 and 2^14."""
+    return [*_cells(["he", "lecun"], DEPTHS, WIDTHS[9:]), *_cells(["power-2"], [2], WIDTHS[9:])]
+
+
+EXPERIMENTS: dict[str, Callable[[], list[Configuration]]] = {
+    function.__name__.replace("_", "-"): function
+    for function in (
+        pilot,
+        setting,
+        grid,
+        nonlazy,
+        samples,
+        fashion,
+        paper_he,
+        paper_lecun,
+        paper_nonlazy,
+        paper_widest,
+    )
+}
