@@ -39,7 +39,7 @@ def footer(chapter: Chapter, record: Record) -> str:
             "",
             f"Profile `{record.profile}`; {parameters}.",
             f"Executed {_moment(record)} in {record.seconds:g} seconds on {record.device}, with {_versions(record)},",
-            f"from {_commit(record)}.",
+            f"from {'a tree without a commit' if record.commit is None else 'commit ' + _commit(record)}.",
             "",
             "To repeat the run, with other values if you like:",
             "",
@@ -66,41 +66,51 @@ def not_executed(chapter: Chapter) -> str:
 
 def status_page(chapters: Mapping[str, Chapter], records: Mapping[str, Record], profile: str) -> str:
     """The page that lists how every chapter was executed, in MyST."""
-    lines = [
-        "# Status of this build",
-        "",
-        f"Each chapter was executed as this table says, with the profile `{profile}`.",
-        "A chapter is executed again only when its code, its parameters, the part of the library that it imports,",
-        "its data or the pinned versions change, so the times below can lie days apart.",
-        "",
-        "```{list-table}",
-        ":header-rows: 1",
-        ":class: status",
-        "",
-        "* - Chapter",
-        "  - Parameters",
-        "  - Seconds",
-        "  - Device",
-        "  - Executed",
-        "  - Commit",
-        "  - Versions",
-    ]
+    head = ["Chapter", "Parameters", "Seconds", "Device", "Executed", "Commit"]
+    rows = [head]
     for name, chapter in chapters.items():
-        link = f"[{name}](chapters/{name}.ipynb)"
-        record = records.get(name)
-        if record is None:
-            lines += [f"* - {link}", "  - not executed in this partial build", *["  - "] * 5]
-            continue
-        lines += [
-            f"* - {link}",
-            f"  - {_changed(chapter, record) or 'defaults'}",
-            f"  - {record.seconds:g}",
-            f"  - {record.device}",
-            f"  - {_moment(record)}",
-            f"  - {_commit(record)}",
-            f"  - {_versions(record)}",
+        row = [f"[{name}](chapters/{name}.ipynb)"]
+        if record := records.get(name):
+            row += [_changed(chapter, record) or "defaults", f"{record.seconds:g}", record.device]
+            row += [_moment(record), _commit(record)]
+        else:
+            row += ["not executed in this partial build", *[""] * 4]
+        rows.append(row)
+    return "\n".join(
+        [
+            "# Status of this build",
+            "",
+            f"Each chapter was executed as this table says, with the profile `{profile}`.",
+            "A chapter is executed again only when its code, its parameters, the part of the library that it imports,",
+            "its data or the pinned versions change, so the times below can lie days apart.",
+            "",
+            "```{list-table}",
+            ":header-rows: 1",
+            ":class: status",
+            "",
+            *("* - " + "\n  - ".join(row) for row in rows),
+            "```",
+            "",
+            "## Versions",
+            "",
+            *(f"- {_NAMES.get(name, name)} {text}" for name, text in _versions_by_name(records).items()),
+            "",
         ]
-    return "\n".join([*lines, "```", ""])
+    )
+
+
+def _versions_by_name(records: Mapping[str, Record]) -> dict[str, str]:
+    """Return each package's version, and which chapters used which where they differ."""
+    users: dict[str, dict[str, list[str]]] = {}
+    for chapter, record in records.items():
+        for name, version in record.versions.items():
+            users.setdefault(name, {}).setdefault(version, []).append(chapter)
+    return {
+        name: next(iter(by_version))
+        if len(by_version) == 1
+        else "; ".join(f"{version} in {', '.join(chapters)}" for version, chapters in by_version.items())
+        for name, by_version in users.items()
+    }
 
 
 def _changed(chapter: Chapter, record: Record) -> str:
@@ -118,8 +128,8 @@ def _moment(record: Record) -> str:
 
 def _commit(record: Record) -> str:
     if record.commit is None:
-        return "a tree without a commit"
-    return f"commit `{record.commit}`" + (" with uncommitted changes" if record.dirty else "")
+        return "no commit"
+    return f"`{record.commit}`" + (" with uncommitted changes" if record.dirty else "")
 
 
 def _yaml(value: Value) -> str:

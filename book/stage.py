@@ -35,6 +35,7 @@ def stage(
         "_config.yml": yaml.safe_dump(site_configuration(project), sort_keys=False, allow_unicode=True).encode(),
         "_toc.yml": read_text(project.root / "_toc.yml", "_toc.yml").encode(),
         "references.bib": read_text(project.root / "references.bib", "references.bib").encode(),
+        "favicon.svg": Path(__file__).with_name("favicon.svg").read_bytes(),
         f"{STATUS}.md": provenance.status_page(chapters, records, profile).encode(),
     }
     for name, chapter in chapters.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -11,8 +12,9 @@ import yaml
 from book.__main__ import main
 from book.chapters import read_chapter, read_chapters
 from book.keys import Keys
-from book.outputs import Outputs
+from book.outputs import Outputs, Record
 from book.profiles import read_profile, resolve
+from book.provenance import status_page
 from book.stage import page, stage
 
 
@@ -68,7 +70,17 @@ def test_the_status_page_lists_every_chapter(built):
     text = (built.staged / "status.md").read_text()
     for name in ("00_overview", "01_width", "02_depth"):
         assert f"[{name}](chapters/{name}.ipynb)" in text
-    assert "  - `widths = [2, 8]`" in text and text.count("  - CPU, ") == 3 and "Python 3." in text
+    assert "  - `widths = [2, 8]`" in text and text.count("  - CPU, ") == 3 and "\n- Python 3." in text
+
+
+def test_versions_that_differ_between_chapters_are_told_apart(project):
+    chapters = read_chapters(project)
+    record = Record(
+        "", "quick", "", "", {}, 1.0, "2026-01-02T03:04:05+00:00", "CPU, 2 cores", {"torch": "2.1"}, None, False
+    )
+    records = {"01_width": record, "02_depth": replace(record, versions={"torch": "2.2"})}
+    text = status_page(chapters, records, "quick")
+    assert "- PyTorch 2.1 in 01_width; 2.2 in 02_depth\n" in text and "  - 2026-01-02 03:04 UTC\n" in text
 
 
 def test_staging_again_changes_no_bytes_and_no_times(built, staged):
