@@ -8,7 +8,8 @@ from lib.experiments.configuration import Configuration
 
 WIDTHS = tuple(2**k for k in range(4, 15))
 DEPTHS = (2, 4, 6, 8, 10)
-_SEEDS = range(5)
+# The pilot looked at seeds 0, 1 and 2; what decides a claim must not have been seen when its rule was written.
+_SEEDS = range(3, 8)
 _MNIST = 60_000
 _STEPS = 50 * 938  # updates of the paper's training: 50 epochs of MNIST in batches of 64
 
