@@ -27,8 +27,8 @@ def expected_gaussian_norm(eigenvalues: Float[Tensor, "... k"]) -> Float[Tensor,
     Integrating E√Q = (2√π)⁻¹ ∫ (1 − φ(t)) t^{-3/2} dt, φ(t) = Π_i (1 + 2λ_i t)^{-1/2}, by parts gives
     E√Q = π^{-1/2} ∫₀^∞ t^{-1/2} φ(t) Σ_i λ_i/(1 + 2λ_i t) dt. The integral of the chi-square law with the same mean
     and variance (ν = (Σλ)²/Σλ² degrees of freedom) is known and subtracted: the rest is small and vanishes quickly
-    at 0, so 24 nodes leave a relative error below 1e-7 for up to 10 eigenvalues and below 1e-6 for up to 100, whatever the
-    spectrum, of deficient rank too (the largest of 20,000 random spectra: 3e-8 and 3e-7).
+    at 0, so 24 nodes are enough: over 20,000 random spectra, of deficient rank too, the relative error stayed below
+    4e-8 for up to 10 eigenvalues and below 3e-7 for up to 100.
 
     Args:
         eigenvalues: λ_i ≥ 0, along the last axis.
