@@ -112,8 +112,11 @@ def _execute(
                     failures.append(failure)
                     progress.end(name, "FAILED")
                 else:
-                    records[name] = outputs.save(name, keys[name], values[name], done)
-                    progress.end(name, f"executed in {done.seconds:.1f} s")
+                    # A file that was edited meanwhile may or may not have been read: such outputs belong to no key.
+                    steady = Keys(project).key(chapters[name], values[name]) == keys[name]
+                    records[name] = outputs.save(name, keys[name] if steady else "", values[name], done)
+                    note = "" if steady else "; what it depends on changed meanwhile, so build once more"
+                    progress.end(name, f"executed in {done.seconds:.1f} s{note}")
         except KeyboardInterrupt:
             # Waiting for the threads would wait for their chapters; kernels end when their parent is gone.
             print("\nInterrupted; finished chapters are kept.", file=sys.stderr, flush=True)

@@ -33,6 +33,7 @@ def build_site(project: Project, staged: str, pages: list[str], strict: bool) ->
         shutil.rmtree(leftover, ignore_errors=True)
     if _built_key(project.html) == key and not _missing(project.html, pages):
         return False
+    print("rendering the site ...", file=sys.stderr, flush=True)
     _run_jupyter_book(project, beside, strict)
     fresh = beside / "_build" / "html"
     if absent := _missing(fresh, pages):

@@ -162,6 +162,17 @@ def test_a_site_without_a_page_does_not_take_the_old_ones_place(built, edit, mon
     assert state(built) == before
 
 
+def test_outputs_of_a_library_that_changed_meanwhile_are_not_kept(built, edit, unrendered, capsys):
+    append = 'open("lib/products.py", "a").write("#")\n'
+    edit(built.chapters / "02_depth.md", 'print("product"', append + 'print("product"')
+    assert executed(built) == {"02_depth"}
+    assert "changed meanwhile, so build once more" in capsys.readouterr().err
+    edit(built.chapters / "02_depth.md", append, "")
+    assert executed(built) == {"02_depth"}
+    assert "meanwhile" not in capsys.readouterr().err
+    assert executed(built) == set()
+
+
 @pytest.mark.parametrize("damage", ["half a notebook", "half a record", "an older notebook"])
 def test_damaged_outputs_are_executed_anew(built, unrendered, damage):
     folder = built.executed("quick")

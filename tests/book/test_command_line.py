@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import threading
@@ -11,6 +12,9 @@ import urllib.request
 import pytest
 
 from book.__main__ import main
+from book.chapters import read_chapter, read_chapters
+from book.profiles import parse_overrides, resolve
+from book.provenance import papermill_command, run_command
 from book.serve import server
 
 
@@ -76,6 +80,30 @@ def test_run_starts_from_a_profile_where_one_is_named(project, tmp_path):
     output = tmp_path / "out.ipynb"
     assert main(["run", "01_width", "--profile", "wide", "-o", str(output)], root=project.root) == 0
     assert "widths [16] total 16" in output.read_text()
+
+
+def test_papermill_alone_runs_a_pair_with_the_command_of_the_footer(project, tmp_path):
+    assert main(["pair"], root=project.root) == 0
+    chapter = read_chapter(project, "01_width")
+    values = {"widths": [3, 5], "lr": 1e-5, "scaling": "raw", "biased": True}
+    command = papermill_command(chapter, values).replace("papermill", f"{sys.executable} -m papermill", 1)
+    subprocess.run(command, shell=True, cwd=project.root, check=True, capture_output=True)
+    cells = json.loads((project.root / "01_width.out.ipynb").read_bytes())["cells"]
+    assert "".join(cells[2]["source"]).splitlines()[1:] == [
+        "widths = [3, 5]",
+        "lr = 1e-05",
+        'scaling = "raw"',
+        "biased = True",
+    ]
+    assert cells[-1]["outputs"][-1]["text"] == ["widths [3, 5] total 8\n"]
+
+
+def test_the_command_of_the_footer_gives_the_same_parameters(project):
+    chapters = read_chapters(project)
+    values = {"widths": [3, 5], "lr": 1e-5, "scaling": "raw", "biased": True}
+    words = shlex.split(run_command(chapters["01_width"], values))
+    assert words[:5] == ["python", "-m", "book", "run", "01_width"] and words[5::2] == ["-p"] * 4
+    assert resolve(chapters, ["01_width"], None, parse_overrides(words[6::2]))["01_width"] == values
 
 
 def test_a_run_that_fails_writes_nothing(project, edit, tmp_path, capsys):
