@@ -57,9 +57,14 @@ def width_axis(axis: Axes, widths: Iterable[int]) -> None:
     """Give an axis the widths m as powers of two on a logarithmic scale."""
     axis.set_xscale("log", base=2)
     axis.set_xticks(sorted(set(widths)))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"$2^{{{round(np.log2(value))}}}$"))
+    axis.xaxis.set_major_formatter(FuncFormatter(_power_of_two))
     axis.xaxis.set_minor_locator(NullLocator())
     axis.set_xlabel("width $m$")
+
+
+def _power_of_two(value: float, _position: int) -> str:
+    exponent = np.log2(value)
+    return f"$2^{{{exponent:.0f}}}$" if exponent == round(exponent) else f"{value:g}"
 
 
 def log_axis(axis: Axes, label: str) -> None:

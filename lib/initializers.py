@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from numbers import Integral
 
 Law = Callable[[int, int, int], tuple[float, float, float]]
 
@@ -45,7 +46,7 @@ def check_sizes(width: int, depth: int, in_features: int, out_features: int) -> 
         ("in_features", in_features, 1),
         ("out_features", out_features, 1),
     ):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
             raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}.")
 
 
@@ -78,14 +79,15 @@ def get(initializer: str | Initializer) -> Initializer:
     """
     if isinstance(initializer, Initializer):
         return initializer
-    if initializer in _NAMED:
+    if isinstance(initializer, str) and initializer in _NAMED:
         return Initializer(initializer, _NAMED[initializer])
     match = _PATTERN.fullmatch(initializer) if isinstance(initializer, str) else None
     if match and float(match[2]) > 0:
         value = float(match[2])
+        name = f"{match[1]}-{value:g}"  # "power-2" and "power-2.0" are one initialization and have one name
         if match[1] == "power":
-            return Initializer(initializer, lambda m, d, o: (m**-value,) * 3)
-        return Initializer(initializer, lambda m, d, o: (_he(m, d, o)[0], value * math.sqrt(2 / m), math.sqrt(2 / m)))
+            return Initializer(name, lambda m, d, o: (m**-value,) * 3)
+        return Initializer(name, lambda m, d, o: (_he(m, d, o)[0], value * math.sqrt(2 / m), math.sqrt(2 / m)))
     near = get_close_matches(str(initializer), _NAMED, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"initializer must be one of {', '.join(NAMES)} (c, γ > 0), got {initializer!r}.{hint}")

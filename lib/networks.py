@@ -116,13 +116,18 @@ class FCN(nn.Module):
     def jacobian_gram(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "R n o o"]:
         """Return J(x) J(x)ᵀ without forming J where that is cheaper.
 
-        With J = A W_1 (A of shape (o, m)), J Jᵀ = A (W_1 W_1ᵀ) Aᵀ needs m² instead of m·d multiplications a row.
+        With J = A W_1 (A of shape (o, m)), J Jᵀ = A (W_1 W_1ᵀ) Aᵀ needs m² instead of m·d multiplications a row. The
+        result is in float64: the square of a deep non-lazy network's derivative leaves float32's range.
         """
         pulled, first = self._pull_back(x), self.weights[0]
+        size = torch.linalg.vector_norm(pulled, torch.inf, dim=(1, 2, 3), keepdim=True)
+        size = torch.where(size > 0, size, 1)
         if self.width >= self.in_features:
             jacobian = _rows_times(pulled, first.mT)
-            return jacobian @ jacobian.mT
-        return _rows_times(pulled, first.mT @ first) @ pulled.mT
+            gram = (jacobian / size) @ jacobian.mT
+        else:
+            gram = _rows_times(pulled, first.mT @ first / size.squeeze(1)) @ pulled.mT
+        return gram.double() * size.double()
 
     def _pull_back(self, x: Tensor) -> Float[Tensor, "R n o m"]:
         """Return A with J = A W_1: the derivative of f in the first layer's pre-activations."""

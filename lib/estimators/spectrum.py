@@ -63,7 +63,7 @@ def jacobian(network: nn.Module, x: Float[Tensor, "n ..."]) -> Float[Tensor, "R 
 
 
 def jacobian_gram(network: nn.Module, x: Float[Tensor, "n ..."]) -> Float[Tensor, "R n k k"]:
-    """Return J Jᵀ at every point (k = o), or Jᵀ J where that is smaller (k = d < o), in chunks of bounded memory.
+    """Return J Jᵀ at every point (k = o), or Jᵀ J where that is smaller (k = d < o), in float64 and bounded memory.
 
     Its diagonal holds the squared gradient norms of the outputs, its eigenvalues every norm of J.
 
@@ -106,7 +106,7 @@ def _gram(network: nn.Module, x: Tensor) -> Tensor:
             return network.jacobian_gram(x)
     full = jacobian(network, x)
     full = full if full.shape[-2] <= full.shape[-1] else full.mT
-    return full @ full.mT
+    return full.double() @ full.double().mT
 
 
 def check_points(x: Tensor) -> None:

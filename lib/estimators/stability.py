@@ -26,6 +26,8 @@ def perturbation_stability(network: nn.Module, x: Float[Tensor, "n ..."], epsilo
     With λ_i the eigenvalues of J Jᵀ this is ε · [d/(d+1)]/E[χ_d] · E√(Σ λ_i z_i²), z ~ N(0, I): one integral instead
     of sampling. Definition 1's P is its mean over points (and over weights: the replicas).
 
+    The result is in float64 whatever the network's type: only the derivative itself is taken in that.
+
     Args:
         network: an `FCN` (R replicas) or any module that maps (n, ...) to (n, o) (R = 1); measured in eval mode.
         x: n points of d numbers each.
@@ -44,7 +46,7 @@ def stability_of_spectrum(
     eigenvalues: Float[Tensor, "... k"], features: int, epsilon: float = 1.0
 ) -> Float[Tensor, ...]:
     """Return P from eigenvalues of J Jᵀ that are already there and the number of inputs d."""
-    return (epsilon * ball_factor(features) * expected_gaussian_norm(eigenvalues)).to(eigenvalues.dtype)
+    return epsilon * ball_factor(features) * expected_gaussian_norm(eigenvalues)
 
 
 def rms_stability(network: nn.Module, x: Float[Tensor, "n ..."], epsilon: float = 1.0) -> Float[Tensor, "R n"]:
@@ -78,7 +80,7 @@ def relative_to_output(
     norms = torch.linalg.vector_norm(x.flatten(1), dim=1)
     if not bool((norms > 0).all()):
         raise ValueError("x must hold no zero point: ‖f(x)‖/‖x‖ is undefined there.")
-    return stability.mean(dim=1) / (torch.linalg.vector_norm(f, dim=-1) / norms).mean(dim=1)
+    return stability.mean(dim=1) / (torch.linalg.vector_norm(f.double(), dim=-1) / norms).mean(dim=1)
 
 
 def monte_carlo_stability(

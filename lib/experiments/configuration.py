@@ -55,7 +55,7 @@ class Configuration:
             if entry.type == "float":
                 # 1 and 1.0 are one setting and must have one key.
                 object.__setattr__(self, entry.name, float(value))
-        initializers.get(self.initializer)
+        object.__setattr__(self, "initializer", initializers.get(self.initializer).name)
         # Everything is checked here, before the first of a long list of trainings starts.
         initializers.check_sizes(self.width, self.depth, 1, 1)
         check_options(self.epochs, self.batch_size, self.lr, self.momentum, self.weight_decay)

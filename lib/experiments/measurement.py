@@ -101,7 +101,7 @@ def measure(network: FCN, initial: Sequence[Tensor], data: Dataset, loss: str) -
         "jacobian_frobenius": squared.sqrt().mean(dim=1),
         "jacobian_spectral": eigenvalues[..., -1].sqrt().mean(dim=1),
         "max_gradient_norm": gram.diagonal(dim1=-2, dim2=-1).flatten(1).amax(dim=1).sqrt(),
-        "output_norm": torch.linalg.vector_norm(f, dim=-1).mean(dim=1),
+        "output_norm": torch.linalg.vector_norm(f.double(), dim=-1).mean(dim=1),
         "relative_stability": relative_to_output(stability, f, x),
         "kappa": lazy_training_ratio(network, initial),
         "relative_change": relative_change(network, initial),

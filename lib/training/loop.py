@@ -46,7 +46,8 @@ def train(
 
     A batch b updates W ← W − lr·v, v ← momentum·v + ∇_W (1/|b|) Σ_{i∈b} loss_i + weight_decay·W, as
     `torch.optim.SGD` does. The last batch of an epoch may be smaller and is divided by its own size. Replica r draws
-    its batches from its own seed, so its result does not depend on how many replicas train beside it.
+    its batches from its own seed, so its result does not depend on how many replicas train beside it (to the
+    bit, on one thread of one CPU; several threads may split a product differently).
 
     Args:
         network: the stack; its device is where everything happens.

@@ -73,7 +73,7 @@ def evaluate(
     Used by: chapters 06 to 10.
     """
     x, targets = prepare(network, Dataset(x, y), loss)
-    labels = None if y.is_floating_point() else y.to(x.device)
+    labels = None if y.is_floating_point() or network.out_features == 1 else y.to(x.device)
     total = torch.zeros(network.replicas, dtype=torch.float64, device=x.device)
     hits, seen = torch.zeros_like(total), 0
     for f, goals in _forward(network, x, targets):

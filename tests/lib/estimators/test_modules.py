@@ -135,11 +135,11 @@ def test_the_spectrum_does_not_depend_on_its_chunks(monkeypatch):
     torch.testing.assert_close(jacobian_spectrum(network, x), whole, rtol=1e-12, atol=1e-14)
 
 
-def test_float32_modules_stay_float32_and_agree():
+def test_float32_modules_are_measured_in_float64_and_agree():
     network, x = convolutional(), random(5, 2, 4, 4)
     double = perturbation_stability(network, x)
     single = perturbation_stability(network.float(), x.float())
-    assert single.dtype == torch.float32
+    assert single.dtype == torch.float64
     torch.testing.assert_close(single.double(), double, rtol=1e-4, atol=0)
 
 
@@ -157,3 +157,13 @@ def test_a_network_of_another_kind_is_refused(network):
     for estimator in (perturbation_stability, relative_stability, jacobian):
         with pytest.raises(ValueError, match=r"network must map \(n, \.\.\.\) to \(n, o\); for n = \d it returned"):
             estimator(network, random(3, 2, 4, 4))
+
+
+def test_what_leaves_the_range_of_float32_is_measured_all_the_same():
+    # J Jᵀ of this network is of the order 1e-47: zero in float32.
+    x = random(6, 20)
+    single = FCN(64, 8, 20, 3, "power-2", dtype=torch.float32)
+    double = FCN.from_modules([single.module().double()])
+    assert 0 < float(perturbation_stability(single, x.float()).max()) < 1e-20
+    assert torch.allclose(perturbation_stability(single, x.float()), perturbation_stability(double, x), rtol=1e-4, atol=0)
+    assert torch.allclose(relative_stability(single, x.float()), relative_stability(double, x), rtol=1e-4)

@@ -157,7 +157,7 @@ def test_float32_agrees_with_float64():
     x = points(10, 12)
     single = perturbation_stability(FCN(64, 4, 12, 5, replicas=2), x.float())
     double = perturbation_stability(FCN(64, 4, 12, 5, replicas=2, **F64), x)
-    assert single.dtype == torch.float32
+    assert single.dtype == torch.float64
     torch.testing.assert_close(single.double(), double, rtol=1e-4, atol=0)
 
 
