@@ -12,7 +12,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from lib.experiments.trends import summarise
+from lib.trends import summarise
 
 # One sequential map that colour-blind readers can order; its pale end is left out to stay legible on white.
 _MAP = mpl.colormaps["viridis"]

@@ -10,6 +10,8 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from scipy import stats
+from scipy.special import gammaln
 
 from lib.initializers import Initializer, check_sizes, get
 from lib.theory.logspace import exp, log
@@ -61,6 +63,25 @@ def rms_stability(width: int, depth: int, in_features: int, out_features: int, i
     """
     log_gain = _log_gain(width, depth, in_features, out_features, initializer)
     return math.sqrt(in_features / (in_features + 2)) * exp(log_gain / 2)
+
+
+def mean_stability(
+    width: int, depth: int, in_features: int, out_features: int, initializer: str | Initializer
+) -> float:
+    """Return the exact perturbation stability P/ε at initialization, the mean itself.
+
+    ‖J(x)u‖ has the law of Π_l β_l · χ_{N_1} ⋯ χ_{N_{L-1}} · χ_o with independent N_l ~ Binomial(m, ½), the number of
+    open gates of layer l. Hence P/ε = d/(d+1) · (Π_l β_l) · (E χ_N)^{L-1} · E χ_o, for every m, L, d and o.
+
+    Arguments and errors are those of `rms_stability`, which is never below it.
+
+    Source: derived in chapter 03 from Definition 1. Used by: chapters 03 and 09.
+    """
+    betas = get(initializer).betas(width, depth, in_features, out_features)
+    gates = np.arange(width + 1)
+    open_gates = float(stats.binom.pmf(gates, width, 0.5) @ _mean_chi(gates))
+    logs = sum(log(beta) for beta in betas) + (depth - 1) * log(open_gates) + log(float(_mean_chi(out_features)))
+    return in_features / (in_features + 1) * exp(logs)
 
 
 class InitialNorms(NamedTuple):
@@ -159,3 +180,9 @@ def _log_gain(width: int, depth: int, in_features: int, out_features: int, initi
 def _chi(generator: np.random.Generator, degrees: np.ndarray) -> np.ndarray:
     """Draw χ variables with the given degrees of freedom; 0 degrees give exactly 0."""
     return np.sqrt(2 * generator.standard_gamma(degrees / 2))
+
+
+def _mean_chi(freedom: np.ndarray | int) -> np.ndarray:
+    """Return E χ_k = √2 Γ((k+1)/2)/Γ(k/2); 0 for k = 0, where Γ has its pole."""
+    freedom = np.asarray(freedom, dtype=float)
+    return np.sqrt(2) * np.exp(gammaln((freedom + 1) / 2) - gammaln(freedom / 2))

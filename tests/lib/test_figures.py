@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from lib import figures
-from lib.experiments.trends import log_interval
+from lib.trends import log_interval
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from lib.initializers import Initializer, get
 from lib.theory.initialization import (
     lower_bound_constant,
     mean_square_gain,
+    mean_stability,
     rms_stability,
     sample_directional_derivative,
 )
@@ -228,3 +229,26 @@ def test_the_sampler_and_the_constant_refuse_their_own_arguments():
     for d in (0, 1.0, math.nan):
         with pytest.raises(ValueError, match="in_features must be an integer of at least 1"):
             lower_bound_constant(d)
+
+
+@pytest.mark.parametrize("name", ["lecun", "he", "ntk", "gamma-1.2"])
+@pytest.mark.parametrize(("width", "depth"), [(1, 2), (3, 4), (16, 10)])
+def test_the_mean_agrees_with_the_sampler(name, width, depth):
+    d, o, draws = 20, 3, 200_000
+    sample = d / (d + 1) * sample_directional_derivative(width, depth, d, o, name, draws, seed=5).derivative
+    error = sample.std(ddof=1) / draws**0.5
+    assert abs(sample.mean() - mean_stability(width, depth, d, o, name)) < 4 * error
+
+
+def test_the_mean_by_hand_at_one_neuron():
+    # m = 1, L = 2, o = 1: the gate is open half of the time, and then |Ju| = β_1 β_2 |z| |w|, E|z| = E|w| = √(2/π).
+    d = 7
+    beta = math.sqrt(2 / d) * math.sqrt(2)
+    assert math.isclose(mean_stability(1, 2, d, 1, "he"), d / (d + 1) * beta * 0.5 * 2 / math.pi, rel_tol=1e-12)
+
+
+def test_the_mean_tends_to_the_root_mean_square_times_chi():
+    # Wide hidden layers lose their spread; what is left is that of the o outputs and of the radius.
+    d, o = 50, 1
+    ratio = mean_stability(2**14, 4, d, o, "he") / rms_stability(2**14, 4, d, o, "he")
+    assert math.isclose(ratio, d / (d + 1) * math.sqrt(2 / math.pi) / math.sqrt(d / (d + 2)), rel_tol=1e-3)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lib.experiments.trends import log_interval, mean_interval, summarise
+from lib.trends import log_interval, mean_interval, summarise
 
 
 def test_the_mean_of_two_seeds_by_hand():
