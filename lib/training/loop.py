@@ -61,11 +61,12 @@ def train(
         weight_decay: coefficient of the ℓ2 penalty's gradient.
         stop_at: leave each replica as it is at the first step, checked every 100, at which its full training loss is at
             or below this; training ends when all have reached it.
-        observe: called before the first epoch, after each one, and whenever replicas first reach a loss of
-            `observe_at`; what it returns is kept in the history.
+        observe: called before the first epoch, after each whole one, and whenever replicas first reach a loss of
+            `observe_at`; what it returns is kept in the history. With `stop_at` it sees stopped replicas train on
+            beside the others.
         observe_at: training losses to observe, checked like `stop_at`.
-        checkpoint: file that is written after each epoch and from which an interrupted training goes on; removed at
-            the end.
+        checkpoint: file that is written after each epoch and from which an interrupted training of the same network
+            (at its initialization) on the same data goes on; removed at the end.
 
     Returns:
         The history: learning rate and loss of each epoch, and what the observer returned.
@@ -74,6 +75,7 @@ def train(
         ValueError: an option is out of range, the data do not fit the network or the loss, or the checkpoint belongs
             to another training.
         MemoryError: the device has too little memory left.
+        FileNotFoundError: the checkpoint's folder does not exist.
 
     Source: Zhu et al. 2022, §3 and §5.1. Used by: chapters 06 to 10.
     """
@@ -98,8 +100,10 @@ def train(
         "stop_at": stop_at,
         "observe_at": tuple(observe_at),
     }
-    run = _Run(network, x, targets, settings, observe)
     path = None if checkpoint is None else Path(checkpoint)
+    if path is not None:
+        settings |= checkpoints.identity(network, x, targets)
+    run = _Run(network, x, targets, settings, observe)
     if path is not None and (state := checkpoints.load(path, settings)) is not None:
         run.load_state_dict(state)
     elif observe is not None:
@@ -155,20 +159,21 @@ class _Run:
         else:
             order = torch.arange(self.points).expand(self.network.replicas, -1)
         order = order.to(self.network.weights[0].device)
-        for start in range(0, self.points, size):
-            batch = order[:, start : start + size]
+        seen = 0
+        for batch in order.split(size, dim=1):
             self.descents[batch.shape[1]](batch, lr)
             self.step += 1
+            seen += batch.shape[1]
             if self.watch is not None and self.step % CHECK_EVERY == 0:
-                self._check(number - 1 + min(start + size, self.points) / self.points)
+                self._check(number - 1 + seen / self.points)
                 if self.all_stopped:
                     break
         total = sum(descent.total for descent in self.descents.values())
         self.history.lr.append(lr)
-        self.history.loss.append((total / self.points).cpu())
+        self.history.loss.append((total / seen).cpu())
         for descent in self.descents.values():
             descent.total.zero_()
-        if self.observer is not None:
+        if self.observer is not None and seen == self.points:
             self.observe(float(number), None, tuple(range(self.network.replicas)))
 
     def _check(self, epoch: float) -> None:

@@ -12,7 +12,8 @@ def required_bytes(network: FCN, points: int, batch_size: int, momentum: float) 
     element = network.weights[0].element_size()
     weights = sum(weight.numel() for weight in network.weights) * element
     per_point = network.in_features + network.width * (network.depth + 1) + network.out_features
-    buffers = network.replicas * batch_size * per_point * element * (2 if points % batch_size else 1)
+    last = points % batch_size if batch_size else 0  # the smaller last batch has buffers of its own
+    buffers = network.replicas * (batch_size + last) * per_point * element
     data = points * (network.in_features * element + 8 * (1 + network.replicas))
     return (weights if momentum else 0) + buffers + data
 
@@ -41,7 +42,8 @@ def refuse_what_does_not_fit(network: FCN, points: int, batch_size: int, momentu
     if available is None or required <= available:
         return
     without_batch = required_bytes(network, points, 0, momentum)
-    each = (required - without_batch) / batch_size
+    # The last batch of an epoch is smaller: room for two of a size is enough for both.
+    each = 2 * (required - without_batch) / (batch_size + points % batch_size)
     fits = int((available - without_batch) / each) if available > without_batch else 0
     remedy = f"a batch_size of at most {fits} fits" if fits else "train fewer replicas at once or a narrower network"
     raise MemoryError(
