@@ -36,6 +36,8 @@ def stage(
         "_toc.yml": read_text(project.root / "_toc.yml", "_toc.yml").encode(),
         "references.bib": read_text(project.root / "references.bib", "references.bib").encode(),
         "favicon.svg": Path(__file__).with_name("favicon.svg").read_bytes(),
+        # Jupyter Book adds every style sheet of this folder to every page.
+        "_static/book.css": Path(__file__).with_name("book.css").read_bytes(),
         f"{STATUS}.md": provenance.status_page(chapters, records, profile).encode(),
     }
     for name, chapter in chapters.items():
