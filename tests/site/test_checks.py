@@ -1,0 +1,189 @@
+"""The checks of the site find what they are for, on pages that are wrong on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from anatomy import Anatomy, head_problems, link_problems, numbering_problems
+from playwright.sync_api import Page
+from prose import output_problems, prose_problems
+from visit import Visit, cut_problems, formula_problems, image_problems, open_page, size_problems, width_problems
+
+GOOD_PROSE = """P falls from 0.332 to 0.327 [0.31, 0.34] … None of the curves rises, e.g. at m = 16.
+The estimate (of Definition 1) uses {1, 2} and “info” in BOOK_DATA/tmp; 50 % of seeds, wait and see ...
+"""
+
+
+def test_prose_in_order_passes() -> None:
+    assert prose_problems(GOOD_PROSE) == []
+    assert output_problems("seeds 3\nP 0.5 None nan $ \\frac") == []  # a table may say so
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("the law $E\\|Ju\\|^2$ holds", "dollar"),
+        ("the law \\frac{1}{2} holds", "TeX"),
+        ("the law \\(x\\) holds", "TeX"),
+        ("P_rms is given by (8)", "index"),
+        ("falls like m^−½", "power"),
+        ("in {glue:text}·", "role"),
+        ("see {numref}·", "role"),
+        ("see {prf:ref}·", "role"),
+        ("{{ value }}", "role"),
+        ("P moves from None to 0.3", "empty value"),
+        ("P = nan after training", "empty value"),
+        ("a factor inf of", "empty value"),
+        ("words\n:::{admonition}", "directive"),
+        ("It ends here..", "full stops"),
+        ("the value ()", "empty bracket"),
+        ("a factor 1.2000000000000002 of", "float"),
+        ("configuration 3 of 40", "progress"),
+        ("at 0x: <Figure size 640x480 with 1 Axes>", "address"),
+        ("see /root/data/x", "path"),
+    ],
+)
+def test_what_is_left_in_prose_is_found(text: str, what: str) -> None:
+    assert any(what in problem for problem in prose_problems(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "configuration 3 of 40, 12 s left",
+        " 45%|████▌     | 9/20 [00:01<00:01]",
+        "20/20 [00:02<00:00,  9.1it/s]",
+        "/x/y.py:3: UserWarning: mean of empty slice",
+        "Traceback (most recent call last):",
+        "<lib.networks.FCN object at 0x7f00>",
+    ],
+)
+def test_noise_in_outputs_is_found(text: str) -> None:
+    assert output_problems(text)
+
+
+def problems_of_links(body: str, others: dict[str, str] | None = None) -> list[str]:
+    pages = {"a/page.html": body, **(others or {})}
+    return link_problems("a/page.html", Anatomy(body), lambda path: Anatomy(pages[path]), pages.__contains__)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '<a href="gone.html">x</a>',
+        '<a href="other.html#gone">x</a>',
+        '<a href="#gone">x</a>',
+        '<a href="/a/other.html">x</a>',
+        '<a href="../../a/other.html">x</a>',
+        '<a href="https://">x</a>',
+        '<a href="https://arxiv">x</a>',
+        '<a href="http://arxiv.org/abs/1">x</a>',
+        '<a href="https://arxiv.org/a b">x</a>',
+        '<a href="file:///root/a.html">x</a>',
+        '<img src="gone.svg">',
+        '<script src="https://cdn.example.org/m.js"></script>',
+        '<link rel="stylesheet" href="gone.css">',
+    ],
+)
+def test_a_link_that_leads_nowhere_is_found(body: str) -> None:
+    assert problems_of_links(body, {"a/other.html": "<p id=here>"})
+
+
+def test_links_that_lead_somewhere_pass() -> None:
+    body = (
+        '<p id="é"><a href="#%C3%A9">a</a><a href="../a/other.html#here">b</a><a href="#">c</a>'
+        '<a href="https://doi.org/10.1/x?y=1#z">d</a><img src="data:image/png;base64,AA">'
+    )
+    assert problems_of_links(body, {"a/other.html": "<p id=here>"}) == []
+
+
+def test_head_is_checked() -> None:
+    good = Anatomy("<html lang=en><head><title> A page </title></head><svg><title>drawing</title></svg></html>")
+    assert good.title == "A page"
+    assert head_problems(good, ["Heading"]) == []
+    assert len(head_problems(Anatomy("<html><title></title></html>"), [])) == 3
+    assert head_problems(good, ["One", "Two"])
+
+
+def test_a_gap_in_the_numbering_is_found() -> None:
+    def page(*numbers: str) -> Anatomy:
+        return Anatomy("".join(f'<p><span class="caption-number">{number} </span></p>' for number in numbers))
+
+    assert numbering_problems({"a": page("Definition 1", "Lemma 1"), "b": page("Definition 2")}) == []
+    assert numbering_problems({"a": page("Theorem 1.1"), "b": page("Theorem 2.1", "Theorem 2.2")}) == []
+    assert numbering_problems({"a": page("Definition 1"), "b": page("Definition 1")})
+    assert numbering_problems({"a": page("Definition 1", "Definition 3")})
+
+
+MATHJAX = "<script>MathJax = {loader: {load: []}}</script><script defer src='{}'></script>"
+
+
+def test_formulas_that_fail_are_found(bad_page: Callable[[str], Visit], html: Path) -> None:
+    mathjax = MATHJAX.replace("{}", (html / "mathjax" / "tex-chtml.js").as_uri())
+    good = bad_page(mathjax + r"<article><span class=math>\(\frac{1}{2}\)</span></article>")
+    assert formula_problems(good) == []
+    unknown = bad_page(mathjax + r"<article><span class=math>\(\bm{x}\)</span></article>")
+    assert len(formula_problems(unknown)) >= 1
+    broken = bad_page(mathjax + r"<article><span class=math>\(\frac{1\)</span></article>")
+    assert len(formula_problems(broken)) >= 1
+    absent = bad_page(r"<article><span class=math>\(x\)</span></article>")
+    assert formula_problems(absent) == ["1 formulas are not typeset"]
+
+
+def test_a_formula_that_is_cut_off_is_found(bad_page: Callable[[str], Visit]) -> None:
+    box = "<div class=math style='width: 200px; overflow-x: auto'><p style='width: {}px'>x</p></div>"
+    page = f"<article><section id=s>{box}</section></article>"
+    assert cut_problems(bad_page(page.format(150))) == []
+    assert len(cut_problems(bad_page(page.format(250)))) == 1
+
+
+def test_running_text_leaves_code_and_formulas_out(bad_page: Callable[[str], Visit]) -> None:
+    seen = bad_page("<article><p>A $x$<code>$HOME</code></p><pre>None</pre><p>B</p></article>").seen
+    assert seen["prose"].split() == ["A", "$x$·", "·", "B"]
+
+
+def test_images_that_say_nothing_are_found(bad_page: Callable[[str], Visit]) -> None:
+    drawing = "<svg width=9 height=9 {}><circle r=4 /></svg>"
+    image = "<img alt='{}' src=\"data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>\">"
+    assert image_problems(bad_page(image.format("a dot") + drawing.format("aria-label='a dot'"))) == []
+    assert image_problems(bad_page(image.format("")))
+    assert image_problems(bad_page(image.format("_images/figure.svg")))
+    assert image_problems(bad_page("<img alt='a dot' src='gone.png'>"))
+    assert image_problems(bad_page(drawing.format("")))
+
+
+def test_trouble_and_requests_to_the_outside_are_noted(tab: Page, tmp_path: Path) -> None:
+    def visit(body: str) -> Visit:
+        (tmp_path / "page.html").write_text(body)
+        return open_page(tab, (tmp_path / "page.html").as_uri())
+
+    assert visit("<p>fine</p>").trouble == []
+    assert visit("<script>console.error('x')</script>").trouble
+    assert visit("<script>throw new Error('x')</script>").trouble
+    assert visit("<script src=gone.js></script>").trouble
+    outside = visit("<script src=https://cdn.example.org/x.js></script><p>x</p>")
+    assert outside.outside == ["https://cdn.example.org/x.js"]
+    assert outside.trouble
+
+
+def test_what_is_wider_than_a_phone_is_found(phone: Page, tmp_path: Path) -> None:
+    def problems(body: str) -> list[str]:
+        head = "<!doctype html><meta name=viewport content='width=device-width, initial-scale=1'>"
+        (tmp_path / "page.html").write_text(f"{head}<body><main>{body}</main>")
+        phone.goto((tmp_path / "page.html").as_uri())
+        return width_problems(phone)
+
+    wide = "<table style='width: 900px'><tr><td>wide</table>"
+    assert problems("<p>narrow</p>") == []
+    assert problems(f"<div style='overflow-x: auto'>{wide}</div>") == []
+    assert problems(wide)
+    assert problems(f"<div style='overflow-x: hidden'>{wide}</div>")  # cut off is no better
+
+
+def test_small_text_is_found(bad_page: Callable[[str], Visit], tab: Page) -> None:
+    bad_page("<article><p style='font-size: 16px'>fine</p></article>")
+    assert size_problems(tab) == []
+    bad_page("<article><p style='font-size: 9px'>tiny</p></article>")
+    assert len(size_problems(tab)) == 1

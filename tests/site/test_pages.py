@@ -1,0 +1,170 @@
+"""Every page of the built site, opened once in a browser and read as HTML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from anatomy import Anatomy, head_problems, link_problems, numbering_problems
+from colours import contrast_problems, figure_contrast
+from playwright.sync_api import Page, expect
+from prose import output_problems, prose_problems
+from visit import Visit, cut_problems, formula_problems, image_problems, open_page, size_problems, width_problems
+
+from book.configuration import read_configuration
+from book.project import Project
+
+ROOT = Path(__file__).resolve().parents[2]
+Read = Callable[[str], Anatomy | None]
+Open = Callable[[str], Visit]
+Show = Callable[[str], Page]
+
+
+# What a reader sees below an element.
+_FOLLOWING = """box => [...document.querySelectorAll('article *')].filter(
+  part => box.compareDocumentPosition(part) === Node.DOCUMENT_POSITION_FOLLOWING && part.checkVisibility()
+    && part.innerText?.trim()).map(part => part.innerText)"""
+
+
+@pytest.fixture
+def source(chapter_page: str) -> str:
+    """The source of a chapter without its code cells."""
+    text = (ROOT / f"{chapter_page}.md").read_text(encoding="utf-8")
+    return re.sub(r"^```\{code-cell\}.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_page_loads_without_trouble(page_name: str, visit: Open) -> None:
+    opened = visit(page_name)
+    assert opened.trouble == []
+    assert opened.outside == []
+
+
+def test_page_opens_as_a_file(page_name: str, html: Path, tab: Page) -> None:
+    opened = open_page(tab, (html / f"{page_name}.html").as_uri())
+    assert opened.trouble == []
+    assert all(url.startswith(("file:", "data:", "blob:")) for url in opened.requests)
+    assert formula_problems(opened) == []
+    assert all(image["width"] for image in opened.seen["images"])
+
+
+def test_page_has_one_heading_a_title_and_a_language(page_name: str, visit: Open, anatomy: Read) -> None:
+    assert head_problems(anatomy(f"{page_name}.html"), visit(page_name).seen["headings"]) == []
+
+
+def test_formulas_are_typeset_and_whole(page_name: str, visit: Open) -> None:
+    assert formula_problems(visit(page_name)) == []
+    assert cut_problems(visit(page_name)) == []
+
+
+def test_images_are_there_and_described(page_name: str, visit: Open) -> None:
+    assert image_problems(visit(page_name)) == []
+
+
+def test_prose_is_clean(page_name: str, visit: Open) -> None:
+    seen = visit(page_name).seen
+    assert len(seen["prose"].split()) > 50
+    assert prose_problems(seen["prose"]) == []
+    assert [problem for output in seen["outputs"] for problem in output_problems(output)] == []
+
+
+@pytest.mark.parametrize("extra", ["", "index", "search", "genindex"])
+def test_links_lead_somewhere(extra: str, html: Path, anatomy: Read) -> None:
+    pages = [extra] if extra else Project(ROOT).pages()
+    problems = {
+        page: link_problems(f"{page}.html", anatomy(f"{page}.html"), anatomy, lambda path: (html / path).is_file())
+        for page in pages
+    }
+    assert {page: found for page, found in problems.items() if found} == {}
+
+
+def test_page_fits_a_phone(page_name: str, address: str, phone: Page) -> None:
+    opened = open_page(phone, f"{address}/{page_name}.html")
+    assert opened.trouble == []
+    assert width_problems(phone) == []
+    assert size_problems(phone) == []
+
+
+def test_page_is_legible_in_the_light_and_in_the_dark(page_name: str, show: Show) -> None:
+    tab = show(page_name)
+    theme = tab.locator("html")
+    expect(theme).to_have_attribute("data-theme", "light")
+    assert contrast_problems(tab) == []
+    try:
+        tab.emulate_media(color_scheme="dark")
+        expect(theme).to_have_attribute("data-theme", "dark")
+        tab.wait_for_timeout(300)  # colours fade from one theme into the other
+        assert contrast_problems(tab) == []
+        figures = tab.locator("article img").all()
+        faint = [figure.get_attribute("alt") for figure in figures if figure_contrast(figure.screenshot()) < 4.5]
+        assert faint == []
+    finally:
+        tab.emulate_media(color_scheme="light")
+
+
+def test_titles_differ(anatomy: Read) -> None:
+    titles = [anatomy(f"{page}.html").title for page in Project(ROOT).pages()]
+    assert len(set(titles)) == len(titles)
+
+
+def test_navigation_lists_every_page(tab: Page, address: str) -> None:
+    tab.goto(f"{address}/index.html")
+    tab.wait_for_url(f"**/{Project(ROOT).pages()[0]}.html")
+    links = tab.locator("#pst-primary-sidebar nav a").evaluate_all("links => links.map(link => link.href)")
+    assert [link.split("#")[0] for link in links] == [f"{address}/{page}.html" for page in Project(ROOT).pages()]
+
+
+def test_statements_are_numbered_in_order(anatomy: Read) -> None:
+    pages = {page: anatomy(f"{page}.html") for page in Project(ROOT).pages()}
+    assert numbering_problems(pages) == []
+    assert {"Definition", "Exercise"} <= {kind for page in pages.values() for kind, _ in page.numbers}
+
+
+def test_every_statement_of_the_source_is_on_the_page(
+    chapter_page: str, source: str, show: Show, anatomy: Read
+) -> None:
+    numbers = anatomy(f"{chapter_page}.html").numbers
+    statements = re.findall(r"^[`:]{3,}\{prf:(?!proof\})(\w+)\}", source, re.MULTILINE)
+    exercises = re.findall(r"^[`:]{3,}\{exercise(?:-start)?\}", source, re.MULTILINE)
+    expected = [kind.capitalize() for kind in statements] + ["Exercise"] * len(exercises)
+    assert sorted(kind for kind, _ in numbers if kind != "Fig") == sorted(expected)
+    figures = re.findall(r"^[`:]{3,}\{(?:glue:)?figure\}", source, re.MULTILINE)
+    captions = show(chapter_page).locator("article figure figcaption").all_inner_texts()
+    assert len(captions) == len(figures)
+    assert all(re.match(r"Fig\. \d+(\.\d+)? \S", caption) for caption in captions)
+
+
+def test_solutions_open_on_a_click(chapter_page: str, show: Show) -> None:
+    tab = show(chapter_page)
+    exercises, solutions = tab.locator("article .exercise"), tab.locator("article .solution")
+    targets = [solution.locator(".admonition-title a").get_attribute("href") for solution in solutions.all()]
+    assert targets == [f"#{exercise.get_attribute('id')}" for exercise in exercises.all()]
+    for solution in solutions.all():
+        content = solution.locator("section").first
+        assert not content.is_visible()
+        solution.locator("button.toggle-button").evaluate("button => button.click()")
+        assert content.is_visible()
+        assert content.inner_text().strip()
+
+
+def test_provenance_closes_a_chapter(chapter_page: str, show: Show) -> None:
+    footer = show(chapter_page).locator("article .provenance")
+    assert footer.count() == 1
+    assert footer.evaluate(_FOLLOWING) == []
+    assert not footer.locator("p").nth(1).is_visible()
+    footer.locator("button.toggle-button").click()
+    text = footer.inner_text()
+    assert re.search(r"Executed \d{4}-\d\d-\d\d \d\d:\d\d UTC in [\d.]+ seconds on", text)
+    name = chapter_page.removeprefix("chapters/")
+    for part in ("PyTorch", f"python -m book run {name}", f"papermill chapters/{name}.ipynb"):
+        assert part in text
+
+
+def test_buttons_to_the_repository_follow_its_setting(chapter_page: str, anatomy: Read, html: Path) -> None:
+    page = (html / f"{chapter_page}.html").read_text(encoding="utf-8")
+    url = read_configuration(Project(ROOT))["repository"]["url"]
+    assert ("dropdown-launch-buttons" in page) is bool(url)
+    assert ("dropdown-source-buttons" in page or "btn-source-repository-button" in page) is bool(url)
+    services = ("colab.research.google.com", "mybinder.org", *([url] if url else ["github.com"]))
+    assert any(service in link for link in anatomy(f"{chapter_page}.html").links for service in services) is bool(url)
