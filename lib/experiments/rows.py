@@ -15,6 +15,7 @@ import lib
 from lib.data import Dataset, load
 from lib.experiments import hardware
 from lib.experiments.configuration import Configuration
+from lib.experiments.cost import refuse_what_does_not_fit
 from lib.experiments.measurement import MATCHED_LOSSES, Observer, never_reached
 from lib.networks import FCN
 from lib.training import Moment, train
@@ -88,6 +89,7 @@ def _measured_training(
     pause: str | os.PathLike[str] | None,
 ) -> tuple[list[list[dict[str, Any]]], list[str | None]]:
     first = stack[0]
+    refuse_what_does_not_fit(first, len(stack), device)
     data = load_data(first, root)
     network = FCN(
         first.width,

@@ -6,15 +6,17 @@ import contextlib
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from typing import Any
 
 import torch
 
+from lib.experiments import cost, machine
 from lib.experiments.configuration import Configuration
 from lib.experiments.progress import Progress
 from lib.experiments.rows import load_data, train_stack
+from lib.experiments.stacks import stacks as stacked
 from lib.experiments.store import Store
 
 
@@ -30,7 +32,7 @@ def sweep(
 ) -> int:
     """Train every configuration that the store lacks and append its row as soon as it is there.
 
-    Seeds of one cell that follow each other train as one stack of replicas; large cells go first. A killed sweep goes
+    Seeds of one cell that follow each other train as one stack of replicas; the longest go first. A killed sweep goes
     on where it stopped when it is called again. A training that fails leaves a row with the reason.
 
     Args:
@@ -51,19 +53,26 @@ def sweep(
 
     Used by: chapters 06 to 10.
     """
-    known = store.keys(failed=not retry)
+    rows = store.rows()
+    known = {row["key"] for row in rows if not retry or row.get("failure") is None}
     missing = {c.key: c for c in configurations if c.key not in known}
-    stacks = sorted(_stacks(missing.values()), key=_cost, reverse=True)
+    model = cost.of_most_rows(rows)
+
+    def seconds(stack: list[Configuration]) -> float:
+        return model.seconds(stack[0], len(stack))
+
+    stacks = sorted(stacked(missing.values()), key=seconds, reverse=True)
     for first in {(c.dataset, c.scaling, c.samples): c for c in missing.values()}.values():
         load_data(first, root)
-    progress = Progress([_cost(stack) for stack in stacks for _ in stack])
+    progress = Progress([seconds(stack) / len(stack) for stack in stacks for _ in stack])
     failed = 0
-    with contextlib.closing(_train_all(stacks, executor, device, root, checkpoints, pause)) as finished:
+    trained = _train_all(stacks, executor, device, root, checkpoints, pause)
+    with machine.sweeping(), contextlib.closing(trained) as finished:
         for stack, rows in finished:
             for row in rows:
                 store.append(row)
                 failed += row["failure"] is not None
-            progress.advance(_cost(stack) * len(stack), len(stack), failed)
+            progress.advance(seconds(stack), len(stack), failed)
     return failed
 
 
@@ -113,22 +122,3 @@ def _leave_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
-
-
-def _stacks(configurations: Iterable[Configuration]) -> list[list[Configuration]]:
-    """Group configurations into runs of consecutive seeds of one cell."""
-    stacks: list[list[Configuration]] = []
-    for configuration in sorted(configurations, key=lambda c: (repr(c.cell), c.seed)):
-        last = stacks[-1][-1] if stacks else None
-        if last and last.cell == configuration.cell and last.seed + 1 == configuration.seed:
-            stacks[-1].append(configuration)
-        else:
-            stacks.append([configuration])
-    return stacks
-
-
-def _cost(stack: Sequence[Configuration]) -> float:
-    """Return a stack's cost a replica, up to a constant: multiplications a point, and the overhead of a step."""
-    first = stack[0]
-    products = first.width * (800 + first.width * (first.depth - 2)) + 2e3 * first.depth
-    return products * first.epochs * (first.samples or 60_000)

@@ -62,10 +62,10 @@ def test_what_is_stored_is_not_trained_again(store, small, trained):
     assert len(trained) == len(store.rows()) == 2
 
 
-def test_consecutive_seeds_of_a_cell_are_one_stack_and_large_cells_go_first(store, small, trained):
-    cells = [small(seed=s) for s in (5, 0, 2, 1)] + [small(seed=s, width=32) for s in (1, 0)]
+def test_consecutive_seeds_of_a_cell_are_one_stack_and_the_longest_go_first(store, small, trained):
+    cells = [small(seed=s) for s in (5, 0, 2, 1)] + [small(seed=s, width=256) for s in (1, 0)]
     sweep(cells, store)
-    assert trained == [(32, 0, 1), (8, 0, 1, 2), (8, 5)]
+    assert trained == [(256, 0, 1), (8, 0, 1, 2), (8, 5)]
     assert store.keys() == {cell.key for cell in cells}
 
 
