@@ -171,7 +171,7 @@ def test_trouble_and_requests_to_the_outside_are_noted(tab: Page, tmp_path: Path
 def test_what_is_wider_than_a_phone_is_found(phone: Page, tmp_path: Path) -> None:
     def problems(body: str) -> list[str]:
         head = "<!doctype html><meta name=viewport content='width=device-width, initial-scale=1'>"
-        (tmp_path / "page.html").write_text(f"{head}<body><main>{body}</main>")
+        (tmp_path / "page.html").write_text(f"{head}<body><article>{body}</article>")
         phone.goto((tmp_path / "page.html").as_uri())
         return width_problems(phone)
 

@@ -62,9 +62,9 @@ _WIDE = """() => {
     return false;
   };
   const parts = 'p, li, table, img, svg, pre, mjx-container, h1, h2, h3, figure, .admonition, .cell, iframe';
-  const beyond = [...document.querySelectorAll('main ' + parts.replaceAll(', ', ', main '))].filter(part => {
+  const beyond = [...document.querySelectorAll(parts)].filter(part => part.closest('article')).filter(part => {
     const place = part.getBoundingClientRect();
-    return part.checkVisibility() && place.width && (place.right > width + 1 || place.left < -1) && !boxed(part);
+    return part.checkVisibility({visibilityProperty: true}) && place.width && (place.right > width + 1 || place.left < -1) && !boxed(part);
   });
   const moved = document.documentElement.scrollWidth > width || document.body.scrollWidth > width
     || window.innerWidth > screen.width;
