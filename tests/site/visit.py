@@ -64,7 +64,8 @@ _WIDE = """() => {
   const parts = 'p, li, table, img, svg, pre, mjx-container, h1, h2, h3, figure, .admonition, .cell, iframe';
   const beyond = [...document.querySelectorAll(parts)].filter(part => part.closest('article')).filter(part => {
     const place = part.getBoundingClientRect();
-    return part.checkVisibility({visibilityProperty: true}) && place.width && (place.right > width + 1 || place.left < -1) && !boxed(part);
+    const shown = part.checkVisibility({visibilityProperty: true}) && place.width;
+    return shown && (place.right > width + 1 || place.left < -1) && !boxed(part);
   });
   const moved = document.documentElement.scrollWidth > width || document.body.scrollWidth > width
     || window.innerWidth > screen.width;
