@@ -1,12 +1,13 @@
 # Every target sets up .venv by itself when it is missing or when the pins changed.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PROFILE ?= quick
+DEVICE ?= cpu
 RUN := .venv/bin/python
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book test test-slow serve data clean
+.PHONY: help book test test-slow serve data bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +26,9 @@ serve: book ## build the book and open it in the browser
 
 data: $(INSTALLED) ## download MNIST and Fashion-MNIST into $BOOK_DATA (default: data)
 	@$(RUN) -m lib.data
+
+bench: $(INSTALLED) ## measure speed side by side, on a quiet machine (DEVICE=cpu or cuda); goes on where it stopped
+	@$(RUN) -m benchmarks --device $(DEVICE)
 
 clean: ## remove what was built; .venv and data stay
 	rm -rf _build .pytest_cache .ruff_cache

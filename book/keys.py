@@ -1,8 +1,8 @@
 """The cache key of a chapter: everything that its outputs depend on, and nothing else.
 
 Code cells and parameters; the modules of this checkout that the code reaches by imports; the published rows where
-`lib.experiments` is among them; the names and sizes of the data files where `lib.data` is; the pins, the Python
-version and the code that executes chapters.
+`lib.experiments` is among them, the recorded benchmarks where `lib.experiments.timings` is; the names and sizes of the
+data files where `lib.data` is; the pins, the Python version and the code that executes chapters.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from book.chapters import Chapter
 from book.parameters import Value
 from book.project import Project
 
+# Results that a module reads from the checkout, by the module.
+_RESULTS = {"lib.experiments": "results", "lib.experiments.timings": "benchmarks/results"}
 # Tags that change what a run does; all others only change how a page looks.
 _TAGS_THAT_ACT = {"parameters", "raises-exception", "skip-execution"}
 
@@ -36,7 +38,8 @@ class Keys:
     def key(self, chapter: Chapter, values: Mapping[str, Value]) -> str:
         """Return the hexadecimal key of a chapter run with these parameters."""
         modules = self.closure(cell.source for cell in chapter.code_cells)
-        rows = _files(self._project.root / "results") if _reaches(modules, "lib.experiments") else []
+        folders = [folder for module, folder in _RESULTS.items() if _reaches(modules, module)]
+        rows = [path for folder in folders for path in _files(self._project.root / folder)]
         parts = {
             "cells": [_cell_part(cell) for cell in chapter.code_cells],
             "values": dict(values),

@@ -6,8 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from lib.experiments import Store, sweep
+from lib.experiments import Store, cost, sweep
 from lib.experiments.plan import EXPERIMENTS
+from lib.experiments.stacks import stacks
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,9 +20,15 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--device", default="cpu", help="torch device (default: cpu)")
     run.add_argument("--retry", action="store_true", help="train again what has only failed so far")
     run.add_argument("--checkpoints", type=Path, help="folder from which interrupted trainings go on")
+    costing = commands.add_parser("hours", help="estimate, from the rows that are there, what experiments cost")
+    costing.add_argument("experiments", nargs="+", choices=sorted(EXPERIMENTS))
+    costing.add_argument("--devices", type=int, default=1, help="equal devices that share the work (default: 1)")
+    costing.add_argument("--efficiency", type=float, default=1.0, help="speed of each beside the others (default: 1)")
     commands.add_parser("status", help="count the rows that each experiment has and lacks")
     options = parser.parse_args(arguments)
     try:
+        if options.command == "hours":
+            return _hours(options)
         return _run(options) if options.command == "run" else _status(options.results)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -55,6 +62,20 @@ def _status(results: Path) -> int:
         paths = [results / f"{name}.jsonl", *_others(results, name)]
         have = wanted & set().union(*(Store(path).keys(failed=False) for path in paths))
         print(f"{name:14} {len(have):5} of {len(wanted):5} rows")
+    return 0
+
+
+def _hours(options: argparse.Namespace) -> int:
+    model = cost.of_most_rows(row for path in sorted(options.results.glob("*.jsonl")) for row in Store(path).rows())
+    source = "built-in ratios, no row tells a time"
+    if model.kind is not None:
+        source = f"{model.stacks} stacks on {model.kind.hardware}, threads: {model.kind.threads}"
+    print(f"on {options.devices} such devices, estimated from {source}:")
+    for name in options.experiments:
+        configurations = EXPERIMENTS[name]()
+        hours = model.hours(configurations, options.devices, options.efficiency)
+        largest = max(model.memory(stack[0], len(stack)) for stack in stacks(configurations)) / 2**30
+        print(f"{name:14} {len(configurations):5} rows {hours:9.2f} hours {largest:7.2f} GiB at most")
     return 0
 
 

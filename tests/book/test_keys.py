@@ -86,6 +86,20 @@ def test_published_rows_count_for_chapters_that_import_the_experiments(project, 
     assert changed(project, before) == {"01_width"}
 
 
+def test_recorded_benchmarks_count_for_chapters_that_read_them(project, edit):
+    experiments = project.root / "lib" / "experiments"
+    experiments.mkdir()
+    for name in ("__init__", "store", "timings"):
+        (experiments / f"{name}.py").write_text("")
+    records = project.root / "benchmarks" / "results"
+    records.mkdir(parents=True)
+    for module, expected in (("store", set()), ("timings", {"01_width"})):
+        use(project, edit, f"import lib.experiments.{module}")
+        before = keys(project)
+        (records / "training-cpu.json").write_text(f"{{}} {module}")
+        assert changed(project, before) == expected, module
+
+
 @pytest.mark.parametrize("variable", [None, "elsewhere"])
 def test_data_files_count_by_name_and_size_for_chapters_that_import_data(project, edit, monkeypatch, variable):
     (project.root / "lib" / "data.py").write_text("")

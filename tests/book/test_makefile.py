@@ -85,7 +85,7 @@ def test_an_old_or_a_missing_python_is_one_sentence(tree):
 def test_help_lists_the_targets_and_sets_up_nothing(tree):
     done, calls = make(tree, "help")
     assert calls == []
-    for target in ("book", "test", "test-slow", "serve", "data", "clean", "help"):
+    for target in ("book", "test", "test-slow", "serve", "data", "bench", "clean", "help"):
         assert f"make {target} " in done.stdout
 
 

@@ -203,3 +203,18 @@ def test_a_sweep_records_what_would_not_fit(monkeypatch, store, small):
     assert sweep([small()], store) == 1
     (row,) = store.rows()
     assert row["failure"].startswith("MemoryError: 1 replicas of width 8, depth 2 need ")
+
+
+def test_the_command_line_prints_the_hours(tmp_path, store, capsys):
+    from lib.experiments.__main__ import main
+
+    assert main(["--results", str(tmp_path), "hours", "pilot"]) == 0
+    assert "built-in ratios" in capsys.readouterr().out
+    store.append(made(configuration(), 5, 3600.0))
+    expected = cost.fit(store.rows()).hours(EXPERIMENTS["setting"](), 8, 0.5)
+    assert main(["--results", str(tmp_path), "hours", "pilot", "setting", "--devices", "8", "--efficiency", "0.5"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "on 8 such devices, estimated from 1 stacks on a machine, threads: 1:"
+    assert said[2].split()[:4] == ["setting", "510", "rows", f"{expected:.2f}"]
+    assert main(["--results", str(tmp_path), "hours", "pilot", "--devices", "0"]) == 1
+    assert "error: devices must be at least 1" in capsys.readouterr().err

@@ -1,0 +1,140 @@
+"""Measure side by side and record: `python -m benchmarks training --only m=64,L=10` (killed, it goes on)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks import environment, estimators, roofline, sweeping, training
+from benchmarks.record import Record
+from lib.experiments import machine
+from lib.experiments.timings import RESULTS, against_targets
+
+NAMES = ("training", "estimators", "sweep", "tf32")
+_LETTERS = {"m": "width", "L": "depth", "R": "replicas", "n": "points"}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)} (default: all that the device has)"
+    )
+    parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
+    parser.add_argument("--threads", type=int, help="threads of this process (default: as torch has them)")
+    parser.add_argument("--only", default="", help="cells to measure, e.g. m=64,L=10 (letters: m, L, R, n)")
+    parser.add_argument("--again", action="store_true", help="measure cells that are recorded already again")
+    parser.add_argument("--repeats", type=int, default=7, help="interleaved repeats of each contender (default: 7)")
+    parser.add_argument("--block", type=float, default=0.5, help="seconds of one timed block (default: 0.5)")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the records")
+    options = parser.parse_args(arguments)
+    try:
+        names = options.names or [name for name in NAMES if _runs_on(name, options.device)]
+        wrong = [name for name in names if name not in NAMES]
+        if wrong:
+            raise ValueError(f"there is no benchmark {wrong[0]!r}; there are {', '.join(NAMES)}.")
+        if options.repeats < 1 or not options.block > 0 or (options.threads is not None and options.threads < 1):
+            raise ValueError("--repeats, --threads and --block must be positive.")
+        _check_device(options.device)
+        only = selection(options.only)
+        if options.threads is not None:
+            torch.set_num_threads(options.threads)
+        with machine.measuring():
+            return max(_run(name, only, options) for name in names)
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def selection(text: str) -> dict[str, int]:
+    """Return the settings that cells must have: "m=64,L=10" is {"width": 64, "depth": 10}.
+
+    Raises:
+        ValueError: a part is not LETTER=NUMBER.
+    """
+    chosen = {}
+    for part in filter(None, text.split(",")):
+        letter, _, number = part.partition("=")
+        if letter.strip() not in _LETTERS or not number.strip().isdigit():
+            raise ValueError(f"--only takes parts like m=64 with the letters {', '.join(_LETTERS)}, got {part!r}.")
+        chosen[_LETTERS[letter.strip()]] = int(number)
+    return chosen
+
+
+def _runs_on(name: str, device: str) -> bool:
+    cuda = torch.device(device).type == "cuda"
+    return name in ("training", "estimators") or cuda == (name == "tf32")
+
+
+def _check_device(device: str) -> None:
+    kind = torch.device(device).type
+    if kind not in ("cpu", "cuda") or (kind == "cuda" and not torch.cuda.is_available()):
+        raise ValueError(f"--device must be cpu, or cuda where there is a CUDA device, got {device}.")
+
+
+def _run(name: str, only: dict[str, int], options: argparse.Namespace) -> int:
+    """Measure what the record of a benchmark lacks; say how long that takes, then what came of it."""
+    device = options.device
+    cells, targets, protocol, guess = _plan(name, options)
+    cells = [cell for cell in cells if only.items() <= cell.items()]
+    if not cells:
+        print(f"{name}: no cell has {options.only}.")
+        return 0
+    record = Record(
+        name,
+        torch.device(device).type,
+        f"python -m benchmarks {name}" + ("" if device == "cpu" else f" --device {device}"),
+        environment.describe(device),
+        protocol,
+        targets,
+        options.results,
+        options.again,
+    )
+    missing = [cell for cell in cells if options.again or not record.has(cell)]
+    print(
+        f"{name}: {len(missing)} of {len(cells)} cells to measure, about {guess(missing) / 60:.0f} minutes.", flush=True
+    )
+    if missing:
+        training.warm_up(device)
+        benchmark = {
+            "training": training.Training,
+            "estimators": estimators.Estimators,
+            "sweep": sweeping.Sweeping,
+            "tf32": roofline.TF32,
+        }[name](device)
+        for cell in missing:
+            made = environment.moment()
+            measured = (
+                benchmark.measure(cell) if name == "sweep" else benchmark.measure(cell, options.repeats, options.block)
+            )
+            record.put({**measured, **made})
+            ratios = ", ".join(f"{key} {value['median']:.3g}" for key, value in measured["ratios"].items())
+            print("  " + " ".join(f"{key}={value}" for key, value in cell.items()) + f": {ratios}", flush=True)
+    for line in against_targets(record.content).dropna(subset=["median"]).to_dict("records") if targets else ():
+        where = " ".join(f"{key}={line[key]:g}" for key in _LETTERS.values() if key in line and line[key] == line[key])
+        verdict = f"missed by {line['missed']:.0%}" if line["missed"] else "reached"
+        print(f"  {where}: {line['ratio']} {line['median']:.3g}, asked {line['target']:g}: {verdict}")
+    return 0
+
+
+def _plan(name: str, options: argparse.Namespace) -> tuple[list[Any], list[Any], dict[str, Any], Any]:
+    """Return cells, targets, protocol and the guess of the seconds of a benchmark."""
+    repeats, block = options.repeats, options.block
+    how = {"repeats": repeats, "block": block}
+    if name == "training":
+        cells, targets = training.settings(options.device), training.targets(options.device)
+        return cells, targets, {**training.PROTOCOL, **how}, lambda some: training.guess(some, repeats, block)
+    if name == "estimators":
+        protocol = {**estimators.PROTOCOL, **how}
+        return estimators.CELLS, estimators.TARGETS, protocol, lambda some: estimators.guess(some, repeats, block)
+    if name == "sweep":
+        return sweeping.CELLS, sweeping.TARGETS, sweeping.PROTOCOL, sweeping.guess
+    protocol = {**roofline.TF32_PROTOCOL, **how}
+    return roofline.TF32_CELLS, [], protocol, lambda some: training.guess(some, 2 * repeats, block)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

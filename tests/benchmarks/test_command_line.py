@@ -1,0 +1,156 @@
+"""The command line of the benchmarks: small runs, resumption, refusals."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from benchmarks import estimators, sweeping, training
+from benchmarks.__main__ import main, selection
+from lib.data import Dataset
+from lib.experiments import machine, timings
+
+
+@pytest.fixture
+def fake_mnist(monkeypatch):
+    """Random images in place of MNIST: the benchmarks' numbers do not depend on what is seen."""
+    stream = torch.Generator().manual_seed(0)
+    x, y = torch.rand(256, 784, generator=stream), torch.randint(10, (256,), generator=stream)
+
+    def load(name, scaling):
+        return Dataset(x, y, x, y, classes=10)
+
+    class Datasets:
+        @staticmethod
+        def MNIST(root, train, transform):
+            return torch.utils.data.TensorDataset(x.view(-1, 1, 28, 28), y)
+
+    class Torchvision:
+        datasets = Datasets
+
+        class transforms:
+            ToTensor = object
+
+    monkeypatch.setattr(training, "load", load)
+    monkeypatch.setattr(estimators, "load", load)
+    monkeypatch.setattr(training, "import_torchvision", lambda: Torchvision)
+    monkeypatch.setattr(training, "warm_up", lambda device: None)
+
+
+def quick(tmp_path, *arguments):
+    return main([*arguments, "--results", str(tmp_path), "--repeats", "2", "--block", "0.001"])
+
+
+def test_training_is_measured_and_compared_with_its_targets(fake_mnist, tmp_path, capsys):
+    assert quick(tmp_path, "training", "--only", "m=16,L=10,R=5") == 0
+    said = capsys.readouterr().out
+    assert "training: 1 of 1 cells to measure, about 0 minutes." in said
+    assert "width=16 depth=10 replicas=5: tutorial/ours" in said
+    record = json.loads((tmp_path / "training-cpu.json").read_text())
+    assert record["environment"]["threads"] == torch.get_num_threads()
+    assert record["protocol"]["repeats"] == 2
+    for cell in record["cells"]:
+        assert set(cell["contenders"]) == set(training.CONTENDERS)
+        assert set(cell["ratios"]) == {f"{name}/ours" for name in training.CONTENDERS if name != "ours"}
+        for name, found in cell["ratios"].items():
+            above, ours = (cell["contenders"][n]["repeats"] for n in (name.split("/")[0], "ours"))
+            assert found["repeats"] == pytest.approx([a / b for a, b in zip(above, ours, strict=True)])
+    table = timings.against_targets(record)
+    assert len(table) == 15
+    assert table["median"].notna().sum() == 3
+
+
+def test_an_interrupted_benchmark_goes_on(fake_mnist, tmp_path, capsys, monkeypatch):
+    assert quick(tmp_path, "training", "--only", "m=16,L=2,R=1") == 0
+    before = json.loads((tmp_path / "training-cpu.json").read_text())["cells"]
+    capsys.readouterr()
+    assert quick(tmp_path, "training", "--only", "m=16,L=2") == 0
+    assert "training: 1 of 2 cells to measure" in capsys.readouterr().out
+    after = json.loads((tmp_path / "training-cpu.json").read_text())["cells"]
+    assert after[0] == before[0]
+    assert [cell["settings"]["replicas"] for cell in after] == [1, 5]
+    assert quick(tmp_path, "training", "--only", "m=16,L=2", "--again") == 0
+    assert len(json.loads((tmp_path / "training-cpu.json").read_text())["cells"]) == 2
+    # What was measured differently is not mixed.
+    assert main(["training", "--only", "m=16", "--results", str(tmp_path), "--repeats", "3"]) == 1
+    assert "was measured with another block, repeats; --again measures it anew" in capsys.readouterr().err
+
+
+def test_estimators_are_measured(fake_mnist, tmp_path, monkeypatch, capsys):
+    cell = {"width": 16, "depth": 2, "points": 20}
+    monkeypatch.setattr(estimators, "CELLS", [cell])
+    monkeypatch.setattr(estimators, "_MANY", 64)
+    assert quick(tmp_path, "estimators") == 0
+    (measured,) = json.loads((tmp_path / "estimators-cpu.json").read_text())["cells"]
+    assert measured["settings"] == cell
+    assert set(measured["contenders"]) == {"ours", "jacrev", "monte carlo, equal error", "monte carlo, 1 % error"}
+    draws = measured["contenders"]["monte carlo, 1 % error"]["draws"]
+    assert draws == round((measured["spread of a draw"] / 0.01) ** 2)
+
+
+def test_both_exact_ways_give_the_same_stability(network_and_points):
+    network, x = network_and_points
+    ours = estimators.perturbation_stability(network, x)
+    assert torch.allclose(ours, estimators.jacrev_stability(network, x), rtol=1e-5)
+
+
+@pytest.fixture
+def network_and_points():
+    from lib.networks import FCN
+
+    return FCN(16, 4, 784, 10), torch.rand(5, 784, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.slow
+def test_a_sweep_with_two_workers_is_compared_with_one():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        benchmark = sweeping.Sweeping("cpu")
+        with machine.measuring():
+            measured = benchmark.measure(sweeping.CELLS[0], repeats=1, seconds=0.1, epochs=1)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert measured["trainings"] == 8
+    assert measured["ratios"]["one/two"]["repeats"][0] > 0
+
+
+def test_a_benchmark_does_not_start_while_a_sweep_runs(tmp_path, capsys):
+    with machine.sweeping():
+        assert quick(tmp_path, "training") == 1
+    assert capsys.readouterr().err.startswith("error: a sweep or another benchmark is running on this machine")
+    assert not list(tmp_path.glob("*.json"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["speed"], "there is no benchmark 'speed'; there are training, estimators, sweep, tf32."),
+        (["training", "--only", "m=wide"], "--only takes parts like m=64 with the letters m, L, R, n, got 'm=wide'."),
+        (["training", "--repeats", "0"], "--repeats, --threads and --block must be positive."),
+        (["training", "--device", "meta"], "--device must be cpu, or cuda where there is a CUDA device, got meta."),
+        (["tf32"], "the benchmark tf32 needs a CUDA device, got --device cpu."),
+        (["sweep"], "the benchmark sweep needs two threads of a CPU; leave --device out and set --threads 2."),
+    ],
+)
+def test_a_wrong_call_is_one_sentence(arguments, said, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(training, "warm_up", lambda device: None)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    assert main([*arguments, "--results", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == f"error: {said}\n"
+
+
+def test_cells_are_selected_by_the_letters_of_the_paper():
+    assert selection("") == {}
+    assert selection("m=64, L=10,R=5,n=1000") == {"width": 64, "depth": 10, "replicas": 5, "points": 1000}
+
+
+def test_targets_are_cells_that_are_measured():
+    for device in ("cpu", "cuda"):
+        cells = training.settings(device)
+        assert all(target["settings"] in cells for target in training.targets(device))
+    assert all(target["settings"] in estimators.CELLS for target in estimators.TARGETS)
+    assert all(target["settings"] in sweeping.CELLS for target in sweeping.TARGETS)
