@@ -69,7 +69,7 @@ def status_page(chapters: Mapping[str, Chapter], records: Mapping[str, Record], 
     head = ["Chapter", "Parameters", "Seconds", "Device", "Executed", "Commit"]
     rows = [head]
     for name, chapter in chapters.items():
-        row = [f"[{name}](chapters/{name}.ipynb)"]
+        row = [f"[](chapters/{name}.ipynb)"]  # the page's own title
         if record := records.get(name):
             row += [_changed(chapter, record) or "defaults", f"{record.seconds:g}", record.device]
             row += [_moment(record), _commit(record)]

@@ -136,7 +136,9 @@ def test_status_lists_every_chapter(tab: Page, address: str) -> None:
     tab.goto(f"{address}/status.html")
     rows = tab.locator("article table.status tbody tr")
     table = [row.locator("td").all_inner_texts() for row in rows.all()]
-    assert [row[0].strip() for row in table] == Project(ROOT).chapter_names()
+    targets = [row.locator("td a").first.get_attribute("href") for row in rows.all()]
+    assert targets == [f"chapters/{name}.html" for name in Project(ROOT).chapter_names()]
+    assert all(row[0].strip() for row in table), "a chapter has no title"
     for _, parameters, seconds, device, executed, commit in table:
         assert parameters.strip()
         assert float(seconds) > 0
