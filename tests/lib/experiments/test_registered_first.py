@@ -1,0 +1,44 @@
+"""The rules were there before the rows: the register's commit precedes every row that may decide a claim."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from lib.experiments import Store
+
+ROOT = Path(__file__).parents[3]
+REGISTER = "lib/experiments/register.yml"
+DECIDING = sorted(path for path in (ROOT / "results").glob("*.jsonl") if path.stem != "pilot")
+
+
+def git(*arguments: str) -> str:
+    return subprocess.run(["git", "-C", str(ROOT), *arguments], check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="module")
+def registered() -> tuple[str, datetime]:
+    """The commit that added the register, and its time."""
+    added = git("log", "--diff-filter=A", "--format=%H %cI", "--", REGISTER).split()
+    return added[-2], datetime.fromisoformat(added[-1])
+
+
+@pytest.mark.parametrize("path", DECIDING, ids=lambda path: path.stem)
+def test_the_register_precedes_every_row(path: Path, registered: tuple[str, datetime]) -> None:
+    commit, time = registered
+    name = path.relative_to(ROOT).as_posix()
+    for row_commit in git("log", "--format=%H", "--", name).split():
+        # Exits non-zero, and so raises, where the register came later or on another branch.
+        git("merge-base", "--is-ancestor", commit, row_commit)
+    early = [row["key"] for row in Store(path).rows() if datetime.fromisoformat(row["provenance"]["date"]) < time]
+    assert not early, f"rows older than the register: {early}"
+
+
+def test_the_pilot_s_seeds_decide_nothing() -> None:
+    looked_at = {row["configuration"]["seed"] for row in Store(ROOT / "results" / "pilot.jsonl").rows()}
+    for path in DECIDING:
+        seeds = {row["configuration"]["seed"] for row in Store(path).rows()}
+        assert not seeds & looked_at, f"{path.name} holds seeds that the pilot has looked at"
