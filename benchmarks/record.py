@@ -64,6 +64,7 @@ class Record:
         """Add a cell, in the place of an older one, and write the file so that a kill leaves the old or the new one."""
         kept = [other for other in self.content["cells"] if other["settings"] != cell["settings"]]
         self.content["cells"] = sorted([*kept, cell], key=lambda c: [str(v).rjust(8) for v in c["settings"].values()])
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = self.path.with_suffix(".part")
         unfinished.write_text(json.dumps(self.content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         os.replace(unfinished, self.path)

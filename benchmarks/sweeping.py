@@ -49,9 +49,11 @@ class Sweeping:
         for _ in range(repeats):
             one.append(self._sweep(cells, 1))
             two.append(self._sweep(cells, cell["workers"]))
+        # What two workers cost before they train: their processes, imports and data.
+        start = self._sweep(configurations(2, 1), cell["workers"]) - self._sweep(configurations(2, 1), 1) / 2
         contenders = {"one": summary(one), "two": summary(two)}
         ratios = {"one/two": ratio(contenders["one"], contenders["two"])}
-        return {"settings": cell, "contenders": contenders, "ratios": ratios, "trainings": len(cells)}
+        return {"settings": cell, "contenders": contenders, "ratios": ratios, "trainings": len(cells), "start": start}
 
     def _sweep(self, cells: list[Configuration], workers: int) -> float:
         """Return the seconds of a sweep into an empty store: a worker a thread, as `sweep` divides them."""
