@@ -67,18 +67,61 @@ def train_stack(
         "threads": torch.get_num_threads() if torch.device(device).type == "cpu" else None,
         "stacked": len(stack),
         "seconds": round((time.perf_counter() - start) / len(stack), 3),
-        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "date": _now(),
     }
+    return _rows(stack, measurements, failures, provenance)
+
+
+def failed_rows(stack: Sequence[Configuration], reason: str) -> list[dict[str, Any]]:
+    """Return the rows of a stack of which nothing has come back but the reason."""
+    provenance = {"version": lib.__version__, "torch": torch.__version__, "hardware": "unknown", "threads": None}
+    provenance |= {"stacked": len(stack), "seconds": 0.0, "date": _now()}
+    return _rows(stack, [[] for _ in stack], [reason] * len(stack), provenance)
+
+
+def build(stack: Sequence[Configuration], data: Dataset, device: str) -> FCN:
+    """Return the stack's network at its initialization."""
+    first = stack[0]
+    return FCN(
+        first.width,
+        first.depth,
+        data.in_features,
+        data.out_features,
+        first.initializer,
+        replicas=len(stack),
+        alpha=first.alpha,
+        seed=first.seed,
+        dtype=torch.float32,
+        device=device,
+    )
+
+
+def training_options(configuration: Configuration) -> dict[str, Any]:
+    """Return what `train` is told by a configuration."""
+    names = ("epochs", "batch_size", "lr", "schedule", "loss", "momentum", "weight_decay")
+    return {name: getattr(configuration, name) for name in names}
+
+
+def _rows(
+    stack: Sequence[Configuration],
+    measurements: list[list[dict[str, Any]]],
+    failures: Sequence[str | None],
+    provenance: dict[str, Any],
+) -> list[dict[str, Any]]:
     return [
         {
             "key": configuration.key,
             "configuration": configuration.asdict(),
-            "measurements": measurements[replica],
-            "failure": failures[replica],
+            "measurements": listed,
+            "failure": failure,
             "provenance": provenance,
         }
-        for replica, configuration in enumerate(stack)
+        for configuration, listed, failure in zip(stack, measurements, failures, strict=True)
     ]
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def _measured_training(
@@ -91,18 +134,7 @@ def _measured_training(
     first = stack[0]
     refuse_what_does_not_fit(first, len(stack), device)
     data = load_data(first, root)
-    network = FCN(
-        first.width,
-        first.depth,
-        data.in_features,
-        data.out_features,
-        first.initializer,
-        replicas=len(stack),
-        alpha=first.alpha,
-        seed=first.seed,
-        dtype=torch.float32,
-        device=device,
-    )
+    network = build(stack, data, device)
     observer = Observer(network, data, first.loss, first.epochs, first.schedule)
 
     def observe(moment: Moment) -> list[tuple[int, dict[str, Any]]] | None:
@@ -113,13 +145,7 @@ def _measured_training(
     history = train(
         network,
         data,
-        epochs=first.epochs,
-        batch_size=first.batch_size,
-        lr=first.lr,
-        schedule=first.schedule,
-        loss=first.loss,
-        momentum=first.momentum,
-        weight_decay=first.weight_decay,
+        **training_options(first),
         observe=observe,
         observe_at=MATCHED_LOSSES,
         checkpoint=None if checkpoints is None else Path(checkpoints) / f"{first.key}-{len(stack)}",

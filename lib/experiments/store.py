@@ -89,10 +89,21 @@ class Store:
                     file.truncate(end)
                     raise
         except OSError as error:
-            raise OSError(
-                f"store {self.path} could not be written ({error.strerror}); the rows in it are intact: free some "
-                "space or make the file and its folder writable, and run the sweep again."
-            ) from error
+            raise self._not_writable(error) from error
+
+    def check_writable(self) -> None:
+        """Raise OSError where a row could not be appended: better before a training than after it."""
+        try:
+            with open(self.path, "ab"):
+                pass
+        except OSError as error:
+            raise self._not_writable(error) from error
+
+    def _not_writable(self, error: OSError) -> OSError:
+        return OSError(
+            f"store {self.path} could not be written ({error.strerror}); the rows in it are intact: free some "
+            "space or make the file and its folder writable, and run the sweep again."
+        )
 
     def _read(self) -> Iterator[dict[str, Any]]:
         if not self.path.exists():

@@ -1,18 +1,12 @@
 """A sweep trains what is missing, once, in stacks that do not change the rows."""
 
 import dataclasses
-import importlib
-import json
-import signal
-import subprocess
-import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from lib.data import Dataset, load
-from lib.experiments import Store, rows, sweep
+from lib.experiments import Store, executors, rows, sweep
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -33,8 +27,7 @@ def trained(monkeypatch):
         seen.append((stack[0].width, *(configuration.seed for configuration in stack)))
         return train(stack, *arguments, **options)
 
-    # By its name the module is hidden behind its function.
-    monkeypatch.setattr(importlib.import_module("lib.experiments.sweep"), "train_stack", spy)
+    monkeypatch.setattr(executors, "train_stack", spy)
     return seen
 
 
@@ -120,36 +113,3 @@ def test_missing_data_stop_a_sweep_before_anything_trains(store, small, trained,
         sweep([small(), dataclasses.replace(small(), dataset="mnist")], store, root=tmp_path)
     assert trained == []
     assert not store.path.exists()
-
-
-KILLED = """
-import sys
-import torch
-from lib.experiments import Configuration, Store, sweep
-torch.set_num_threads(1)
-sweep(
-    [Configuration("digits", "unit", "he", 8, 2, seed, samples=200, epochs=20, lr=0.1) for seed in range(0, 20, 2)],
-    Store(sys.argv[1]),
-)
-"""
-
-
-@pytest.mark.slow
-def test_a_killed_sweep_goes_on_to_the_rows_of_an_uninterrupted_one(tmp_path):
-    whole, killed = Store(tmp_path / "whole.jsonl"), Store(tmp_path / "killed.jsonl")
-    subprocess.run([sys.executable, "-c", KILLED, str(whole.path)], check=True)
-    for rows_at_least in (1, 4):
-        process = subprocess.Popen([sys.executable, "-c", KILLED, str(killed.path)])
-        while process.poll() is None and (
-            not killed.path.exists() or killed.path.read_bytes().count(b"\n") < rows_at_least
-        ):
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-    assert 4 <= killed.path.read_bytes().count(b"\n") < 10
-    # The worst moment of a kill: half of the next row is on the disk.
-    with open(killed.path, "a") as file:
-        file.write(json.dumps({"schema": 1, "key": "torn"})[:10])
-    subprocess.run([sys.executable, "-W", "ignore", "-c", KILLED, str(killed.path)], check=True)
-    assert content(killed) == content(whole)
-    assert len(killed.rows()) == 10
