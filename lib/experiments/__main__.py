@@ -1,4 +1,4 @@
-"""Make published rows: `python -m lib.experiments run setting grid` (killed, it goes on where it stopped)."""
+"""Make rows (`run setting grid`; killed, it goes on where it stopped), merge stores, and audit rows by retraining."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 from lib.experiments import Store, cost, sweep
+from lib.experiments.audit import audit
+from lib.experiments.merge import merge
 from lib.experiments.plan import EXPERIMENTS
 from lib.experiments.stacks import stacks
 
@@ -20,19 +22,31 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--device", default="cpu", help="torch device (default: cpu)")
     run.add_argument("--retry", action="store_true", help="train again what has only failed so far")
     run.add_argument("--checkpoints", type=Path, help="folder from which interrupted trainings go on")
+    run.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler whose workers train, tcp://HOST:8786")
+    commands.add_parser("status", help="count the rows that each experiment has and lacks")
     costing = commands.add_parser("hours", help="estimate, from the rows that are there, what experiments cost")
     costing.add_argument("experiments", nargs="+", choices=sorted(EXPERIMENTS))
     costing.add_argument("--devices", type=int, default=1, help="equal devices that share the work (default: 1)")
     costing.add_argument("--efficiency", type=float, default=1.0, help="speed of each beside the others (default: 1)")
-    commands.add_parser("status", help="count the rows that each experiment has and lacks")
+    merging = commands.add_parser("merge", help="put the rows of several stores into one; say which do not agree")
+    merging.add_argument("stores", nargs="+", type=Path)
+    merging.add_argument("-o", "--into", required=True, type=Path, help="the store that gets what it lacks")
+    auditing = commands.add_parser("audit", help="train rows again, with their own seeds, and compare")
+    auditing.add_argument("stores", nargs="+", type=Path)
+    auditing.add_argument("--cells", type=int, default=2, help="cells to draw (default: 2)")
+    auditing.add_argument("--epochs", type=int, default=1, help="1, 5, 10, 25 or 50 of the paper's 50 (default: 1)")
+    auditing.add_argument("--seed", type=int, default=0, help="seed of the draw (default: 0)")
+    auditing.add_argument("--device", default="cpu", help="torch device (default: cpu)")
     options = parser.parse_args(arguments)
     try:
-        if options.command == "hours":
-            return _hours(options)
-        return _run(options) if options.command == "run" else _status(options.results)
-    except (ValueError, OSError) as error:
+        commands = {"run": _run, "status": _status, "hours": _hours, "merge": _merge, "audit": _audit}
+        return commands[options.command](options)
+    except (ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted: the rows so far are kept, and the same command goes on from there.", file=sys.stderr)
+        return 130
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -46,6 +60,7 @@ def _run(options: argparse.Namespace) -> int:
         failed += sweep(
             [c for c in EXPERIMENTS[name]() if c.key not in elsewhere],
             Store(options.results / f"{name}.jsonl"),
+            executor=options.scheduler,
             device=options.device,
             retry=options.retry,
             checkpoints=options.checkpoints,
@@ -56,10 +71,10 @@ def _run(options: argparse.Namespace) -> int:
     return int(failed > 0)
 
 
-def _status(results: Path) -> int:
+def _status(options: argparse.Namespace) -> int:
     for name, configurations in EXPERIMENTS.items():
         wanted = {c.key for c in configurations()}
-        paths = [results / f"{name}.jsonl", *_others(results, name)]
+        paths = [options.results / f"{name}.jsonl", *_others(options.results, name)]
         have = wanted & set().union(*(Store(path).keys(failed=False) for path in paths))
         print(f"{name:14} {len(have):5} of {len(wanted):5} rows")
     return 0
@@ -77,6 +92,32 @@ def _hours(options: argparse.Namespace) -> int:
         largest = max(model.memory(stack[0], len(stack)) for stack in stacks(configurations)) / 2**30
         print(f"{name:14} {len(configurations):5} rows {hours:9.2f} hours {largest:7.2f} GiB at most")
     return 0
+
+
+def _merge(options: argparse.Namespace) -> int:
+    """Merge; exit with 1 where rows do not agree: none of those was chosen."""
+    conflicts = merge([Store(path) for path in options.stores], Store(options.into))
+    if len(conflicts):
+        print(conflicts.to_string(index=False))
+        count = conflicts["key"].nunique()
+        print(f"{count} configurations have rows that do not agree; none of them was merged.", file=sys.stderr)
+    print(f"{options.into} has rows of {len(Store(options.into).keys())} configurations.")
+    return int(len(conflicts) > 0)
+
+
+def _audit(options: argparse.Namespace) -> int:
+    """Audit; exit with 1 where a replay deviates from its row."""
+    for path in options.stores:
+        if not path.exists():
+            raise FileNotFoundError(f"store {path} does not exist; give .jsonl files such as results/pilot.jsonl.")
+    rows = [row for path in options.stores for row in Store(path).rows()]
+    outcome = audit(rows, options.cells, options.seed, options.epochs, device=options.device)
+    settings = ["dataset", "scaling", "momentum", "initializer", "width", "depth", "seed"]
+    table = outcome[[*settings, "epoch", "stored", "replayed", "deviation", "allowed", "verdict"]]
+    print(table.to_string(index=False, float_format=lambda value: f"{value:.6g}"))
+    deviating = int((outcome["verdict"] != "agrees").sum())
+    print(f"{len(outcome) - deviating} of {len(outcome)} replicas agree; seed {options.seed} drew the cells.")
+    return int(deviating > 0)
 
 
 def _others(results: Path, name: str) -> list[Path]:
