@@ -161,7 +161,7 @@ def hold_out(rows: Iterable[dict[str, Any]], seed: int = 0, folds: int = 3) -> H
         model = fit([row for row in rows if fold[repr(_cell(row))] != number])
         for row in _stacked([row for row in rows if fold[repr(_cell(row))] == number]):
             replicas = row["provenance"].get("stacked", 1)
-            measured = row["provenance"]["seconds"] * replicas
+            measured = _seconds(row)
             predicted = float(np.dot(model.coefficients, _counted(row)))
             lines.append((Configuration(**row["configuration"]), replicas, measured, predicted))
     configurations, replicas, measured, predicted = zip(*lines, strict=True)
@@ -190,9 +190,14 @@ def refuse_what_does_not_fit(configuration: Configuration, replicas: int, device
 
 def _observations(rows: list[dict[str, Any]]) -> list[tuple[Work, float]]:
     """Return the counts and the seconds of each stack."""
-    return [
-        (_counted(row), row["provenance"]["seconds"] * row["provenance"].get("stacked", 1)) for row in _stacked(rows)
-    ]
+    return [(_counted(row), _seconds(row)) for row in _stacked(rows)]
+
+
+def _seconds(row: dict[str, Any]) -> float:
+    """Return what a row's stack took: on one thread the processor's time, which other programs do not lengthen."""
+    made = row["provenance"]
+    alone = made.get("cpu_seconds") if made.get("threads") == 1 else None
+    return (alone or made["seconds"]) * made.get("stacked", 1)
 
 
 def _stacked(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from lib.experiments.configuration import Configuration
 from lib.experiments.cost import refuse_what_does_not_fit
 from lib.experiments.measurement import MATCHED_LOSSES, Observer, never_reached
 from lib.networks import FCN
-from lib.training import Moment, train
+from lib.training import History, Moment, train
 
 # Reading and hashing a data set takes longer than training a small cell on it.
 _load = functools.lru_cache(maxsize=2)(load)
@@ -53,11 +53,10 @@ def train_stack(
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    start = time.perf_counter()
-    failures: list[str | None] = [None] * len(stack)
     measurements: list[list[dict[str, Any]]] = [[] for _ in stack]
+    history = History()
     try:
-        measurements, failures = _measured_training(stack, device, root, checkpoints, pause)
+        measurements, failures, history = _measured_training(stack, device, root, checkpoints, pause)
     except Exception as error:  # whatever it was, the other cells of a sweep go on and the row says what happened
         failures = [f"{type(error).__name__}: {error}"] * len(stack)
     provenance = {
@@ -66,7 +65,8 @@ def train_stack(
         "hardware": hardware.describe(device),
         "threads": torch.get_num_threads() if torch.device(device).type == "cpu" else None,
         "stacked": len(stack),
-        "seconds": round((time.perf_counter() - start) / len(stack), 3),
+        "seconds": round(history.seconds / len(stack), 3),
+        "cpu_seconds": round(history.cpu_seconds / len(stack), 3),
         "date": _now(),
     }
     return _rows(stack, measurements, failures, provenance)
@@ -75,7 +75,7 @@ def train_stack(
 def failed_rows(stack: Sequence[Configuration], reason: str) -> list[dict[str, Any]]:
     """Return the rows of a stack of which nothing has come back but the reason."""
     provenance = {"version": lib.__version__, "torch": torch.__version__, "hardware": "unknown", "threads": None}
-    provenance |= {"stacked": len(stack), "seconds": 0.0, "date": _now()}
+    provenance |= {"stacked": len(stack), "seconds": 0.0, "cpu_seconds": 0.0, "date": _now()}
     return _rows(stack, [[] for _ in stack], [reason] * len(stack), provenance)
 
 
@@ -130,7 +130,7 @@ def _measured_training(
     root: str | os.PathLike[str] | None,
     checkpoints: str | os.PathLike[str] | None,
     pause: str | os.PathLike[str] | None,
-) -> tuple[list[list[dict[str, Any]]], list[str | None]]:
+) -> tuple[list[list[dict[str, Any]]], list[str | None], History]:
     first = stack[0]
     refuse_what_does_not_fit(first, len(stack), device)
     data = load_data(first, root)
@@ -163,4 +163,4 @@ def _measured_training(
         failures.append(
             f"diverged: the training loss is not finite in epoch {int(wrong[0]) + 1}" if len(wrong) else None
         )
-    return measurements, failures
+    return measurements, failures, history

@@ -36,9 +36,13 @@ class History:
         loss: the mean loss over each epoch's batches, taken before their updates; E tensors (R,), CPU, float64.
         observations: every moment at which the observer returned something, with what it returned.
         stopped: the moment at which each replica reached the loss that stops it; None if it did not.
+        seconds, cpu_seconds: wall clock and processor time, observations and what was done before an interruption
+            included.
     """
 
     lr: list[float] = field(default_factory=list)
     loss: list[Float[Tensor, " R"]] = field(default_factory=list)
     observations: list[tuple[Moment, Any]] = field(default_factory=list)
     stopped: dict[int, Moment] = field(default_factory=dict)
+    seconds: float = field(default=0.0, compare=False)
+    cpu_seconds: float = field(default=0.0, compare=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,18 +105,26 @@ def train(
     if path is not None:
         settings |= checkpoints.identity(network, x, targets)
     run = _Run(network, x, targets, settings, observe)
+    clock = _clock()
     if path is not None and (state := checkpoints.load(path, settings)) is not None:
         run.load_state_dict(state)
     elif observe is not None:
         run.observe(0.0, None, tuple(range(network.replicas)))
     while len(run.history.lr) < epochs and not run.all_stopped:
         run.epoch()
+        clock = run.spend_since(clock)
         if path is not None:
             checkpoints.save(path, settings, run.state_dict())
     run.put_stopped_back()
+    run.spend_since(clock)
     if path is not None:
         path.unlink(missing_ok=True)
     return run.history
+
+
+def _clock() -> tuple[float, float]:
+    """Return wall clock and processor time in seconds, from some start."""
+    return time.perf_counter(), time.process_time()
 
 
 class _Run:
@@ -145,6 +154,13 @@ class _Run:
         )
         self.watch = MatchedLoss(network, x, targets, loss, tuple(set(values))) if values else None
         self.kept: dict[int, list[Tensor]] = {}
+
+    def spend_since(self, before: tuple[float, float]) -> tuple[float, float]:
+        """Add the time since then to the history and return the time now."""
+        now = _clock()
+        self.history.seconds += now[0] - before[0]
+        self.history.cpu_seconds += now[1] - before[1]
+        return now
 
     @property
     def all_stopped(self) -> bool:

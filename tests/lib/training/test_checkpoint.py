@@ -227,3 +227,13 @@ def test_sigkill_at_random_moments_changes_nothing(tmp_path):
     )
     assert len(history.stopped) == 2
     assert not (tmp_path / "killed.checkpoint").exists()
+
+
+def test_the_time_before_an_interruption_counts(points, tmp_path, monkeypatch):
+    ticks = iter(range(1000))
+    monkeypatch.setattr("lib.training.loop._clock", lambda: (float(tick := next(ticks)), 2.0 * tick))
+    options = {**OPTIONS, "epochs": 4, "stop_at": None, "observe_at": ()}
+    train_until(3, points(), tmp_path / "checkpoint", **options)
+    history = train(network(), points(), **options, observe=say, checkpoint=tmp_path / "checkpoint")
+    # Two epochs were saved; then two more and what follows the last: one tick each.
+    assert (history.seconds, history.cpu_seconds) == (5.0, 10.0)
