@@ -42,7 +42,7 @@ def test_prose_in_order_passes() -> None:
         ("a factor 1.2000000000000002 of", "float"),
         ("configuration 3 of 40", "progress"),
         ("at 0x: <Figure size 640x480 with 1 Axes>", "address"),
-        ("see /root/data/x", "path"),
+        ("see /home/reader/data/x", "path"),
     ],
 )
 def test_what_is_left_in_prose_is_found(text: str, what: str) -> None:
@@ -81,7 +81,7 @@ def problems_of_links(body: str, others: dict[str, str] | None = None) -> list[s
         '<a href="https://arxiv">x</a>',
         '<a href="http://arxiv.org/abs/1">x</a>',
         '<a href="https://arxiv.org/a b">x</a>',
-        '<a href="file:///root/a.html">x</a>',
+        '<a href="file:///home/reader/a.html">x</a>',
         '<img src="gone.svg">',
         '<script src="https://cdn.example.org/m.js"></script>',
         '<link rel="stylesheet" href="gone.css">',
