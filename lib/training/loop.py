@@ -16,7 +16,7 @@ from lib.seeds import generator
 from lib.training import checkpoint as checkpoints
 from lib.training.descent import Descent
 from lib.training.history import History, Moment
-from lib.training.losses import prepare
+from lib.training.losses import prepare, target_rows
 from lib.training.matched_loss import MatchedLoss
 from lib.training.memory import refuse_what_does_not_fit
 from lib.training.schedule import learning_rate
@@ -144,9 +144,10 @@ class _Run:
         weights = [weight.detach() for weight in network.weights]
         momentum, size, loss = settings["momentum"], settings["batch_size"], settings["loss"]
         self.velocities = [torch.zeros_like(weight) for weight in weights] if momentum else None
+        rows = target_rows(targets, network)
         sizes = {size, self.points % size or size}
         self.descents = {
-            size: Descent(network, self.velocities, x, targets, size, loss, momentum, settings["weight_decay"])
+            size: Descent(network, self.velocities, x, rows, size, loss, momentum, settings["weight_decay"])
             for size in sizes
         }
         values = (
@@ -184,7 +185,7 @@ class _Run:
                 self._check(number - 1 + seen / self.points)
                 if self.all_stopped:
                     break
-        total = sum(descent.total for descent in self.descents.values())
+        total = sum(descent.total.double().sum(dim=(1, 2)) for descent in self.descents.values())
         self.history.lr.append(lr)
         self.history.loss.append((total / seen).cpu())
         for descent in self.descents.values():

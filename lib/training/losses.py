@@ -46,15 +46,28 @@ def prepare(network: FCN, data: Dataset, loss: str) -> tuple[Tensor, Tensor]:
     return data.x.to(weight), y.to(weight.device)
 
 
-def values_and_gradient_(output: Tensor, target: Tensor, loss: str) -> tuple[Tensor, Tensor]:
-    """Return a batch's summed loss (R,) and its gradient in the outputs (R, n, o), which overwrites them."""
+def target_rows(targets: Tensor, network: FCN) -> Float[Tensor, "n o"]:
+    """Return targets from `prepare` as rows to subtract: one-hot for labels, floats as they are."""
+    if targets.is_floating_point():
+        return targets
+    return functional.one_hot(targets, network.out_features).to(network.weights[0].dtype)
+
+
+def gradient_(
+    output: Float[Tensor, "R b o"], rows: Float[Tensor, "R b o"], loss: str, total: Float[Tensor, "R b o"]
+) -> None:
+    """Overwrite a batch's outputs by the gradient of its summed loss in them; `total` gains the loss, entry by entry.
+
+    Softmax − one-hot for the cross-entropy, f − y for the squared loss. The entries are summed up once an epoch, not
+    once a step.
+    """
     if loss == "squared":
-        delta = output.sub_(target.view_as(output))
-        return 0.5 * delta.square().sum(dim=(1, 2)), delta
-    target = target.view(len(output), -1, 1)
-    log_p = torch.log_softmax(output, dim=-1, out=output)
-    total = log_p.gather(-1, target).sum(dim=(1, 2)).neg_()
-    return total, log_p.exp_().scatter_add_(-1, target, log_p.new_full((), -1).expand(target.shape))
+        output.sub_(rows)
+        total.addcmul_(output, output, value=0.5)
+        return
+    torch.log_softmax(output, dim=-1, out=output)
+    total.addcmul_(output, rows, value=-1)
+    output.exp_().sub_(rows)
 
 
 def example_losses(network: FCN, x: Float[Tensor, "n d"], targets: Tensor, loss: str) -> Float[Tensor, "R n"]:

@@ -11,10 +11,10 @@ def required_bytes(network: FCN, points: int, batch_size: int, momentum: float) 
     """Return the bytes that `train` allocates: velocities, the points on the device, batches and activations."""
     element = network.weights[0].element_size()
     weights = sum(weight.numel() for weight in network.weights) * element
-    per_point = network.in_features + network.width * (network.depth + 1) + network.out_features
+    per_point = network.in_features + network.width * (network.depth + 1) + 3 * network.out_features
     last = points % batch_size if batch_size else 0  # the smaller last batch has buffers of its own
     buffers = network.replicas * (batch_size + last) * per_point * element
-    data = points * (network.in_features * element + 8 * (1 + network.replicas))
+    data = points * ((network.in_features + network.out_features) * element + 8 * (1 + network.replicas))
     return (weights if momentum else 0) + buffers + data
 
 

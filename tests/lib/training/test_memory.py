@@ -24,9 +24,10 @@ def test_the_estimate_is_what_a_training_allocates(points, batch_size, momentum)
     data, network = points(), FCN(**WIDE, replicas=2)
     settings = {"batch_size": batch_size, "momentum": momentum, "loss": "cross_entropy", "weight_decay": 0.0}
     run = loop._Run(network, data.x, data.y, {**settings, "observe_at": (), "stop_at": None}, None)
-    tensors = [data.x, data.y, *(run.velocities or ())]
+    rows = next(iter(run.descents.values())).rows
+    tensors = [data.x, data.y, rows, *(run.velocities or ())]
     for descent in run.descents.values():
-        tensors += [*descent.hidden, descent.output, *descent.deltas, descent.index]
+        tensors += [*descent.hidden, descent.output, descent.target, descent.total, *descent.deltas, descent.index]
     order = network.replicas * len(data.x) * 8
     made = sum(tensor.numel() * tensor.element_size() for tensor in tensors) + order
     assert required_bytes(network, len(data.x), batch_size, momentum) == pytest.approx(made, rel=0.02)
