@@ -16,6 +16,7 @@ from lib.data import Dataset
 from lib.networks import FCN
 from lib.training import train
 from lib.training.descent import Descent
+from lib.training.losses import target_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -131,7 +132,7 @@ def floor(network: FCN, data: Dataset) -> Contender:
 
 def bare_products(network: FCN, data: Dataset) -> Callable[[], None]:
     """Return a function that calls the products of `Descent`'s step, in its order and on buffers like its own."""
-    step = Descent(network, None, data.x, data.y, BATCH, "cross_entropy", 0.0, 0.0)
+    step = Descent(network, None, data.x, target_rows(data.y, network), BATCH, "cross_entropy", 0.0, 0.0)
     index = torch.arange(network.replicas * BATCH, device=data.x.device) % data.n
     step.hidden[0].copy_(data.x[index].view_as(step.hidden[0]))
     weights, hidden = step.weights, step.hidden

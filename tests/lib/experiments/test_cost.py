@@ -146,8 +146,8 @@ def test_training_flops_are_those_of_the_products():
         return 2 * left[0] * left[1] * left[2] * right[2]
 
     network = FCN(16, 4, 64, 10, replicas=3)
-    x, y = torch.randn(20, 64), torch.randint(10, (20,))
-    step = Descent(network, None, x, y, 20, "cross_entropy", 0.0, 0.0)
+    x, rows = torch.randn(20, 64), torch.eye(10)[torch.randint(10, (20,))]
+    step = Descent(network, None, x, rows, 20, "cross_entropy", 0.0, 0.0)
     with (
         FlopCounterMode(display=False, custom_mapping={torch.ops.aten.baddbmm_: update}) as counter,
         torch.no_grad(),
