@@ -5,8 +5,9 @@ from pathlib import Path
 from lib.experiments.configuration import Configuration
 from lib.experiments.store import Store
 from lib.experiments.sweep import sweep
+from lib.experiments.task import Task
 
-__all__ = ["Configuration", "Store", "published", "sweep"]
+__all__ = ["Configuration", "Store", "Task", "published", "sweep"]
 
 
 def published(experiment: str) -> Store:

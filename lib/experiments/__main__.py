@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from lib.experiments import Store, cost, sweep
+from lib.experiments import Configuration, Store, cost, sweep
 from lib.experiments.audit import audit
 from lib.experiments.merge import merge
 from lib.experiments.plan import EXPERIMENTS
@@ -89,8 +89,10 @@ def _hours(options: argparse.Namespace) -> int:
     for name in options.experiments:
         configurations = EXPERIMENTS[name]()
         hours = model.hours(configurations, options.devices, options.efficiency)
-        largest = max(model.memory(stack[0], len(stack)) for stack in stacks(configurations)) / 2**30
-        print(f"{name:14} {len(configurations):5} rows {hours:9.2f} hours {largest:7.2f} GiB at most")
+        trainings = stacks(c for c in configurations if isinstance(c, Configuration))
+        largest = max((model.memory(stack[0], len(stack)) / 2**30 for stack in trainings), default=None)
+        memory = "" if largest is None else f" {largest:7.2f} GiB at most"
+        print(f"{name:14} {len(configurations):5} rows {hours:9.2f} hours{memory}")
     return 0
 
 

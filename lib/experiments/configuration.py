@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from dataclasses import dataclass
-from typing import Any
 
 from lib import initializers
 from lib.data import NAMES, SCALINGS
+from lib.experiments.task import Task
 from lib.seeds import generator
 from lib.training import LOSSES, SCHEDULES, check_options
 
 
 @dataclass(frozen=True)
-class Configuration:
+class Configuration(Task):
     """Describe one replica's training; two equal configurations give equal results on one kind of device.
 
     Attributes:
@@ -70,18 +68,3 @@ class Configuration:
                 raise ValueError(
                     f"configuration: {name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}."
                 )
-
-    @property
-    def key(self) -> str:
-        """Return the hash that names the configuration in a store."""
-        text = json.dumps(self.asdict(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-    @property
-    def cell(self) -> tuple[Any, ...]:
-        """Return everything but the seed: replicas of one cell train as one stack."""
-        return tuple(value for name, value in self.asdict().items() if name != "seed")
-
-    def asdict(self) -> dict[str, Any]:
-        """Return the settings as plain values, in the order of the fields."""
-        return dataclasses.asdict(self)

@@ -13,6 +13,7 @@ from scipy import optimize
 
 from lib.experiments.configuration import Configuration
 from lib.experiments.stacks import stacks
+from lib.experiments.task import Task
 from lib.experiments.work import Work, memory, work
 from lib.training.memory import available_bytes
 
@@ -47,15 +48,17 @@ class CostModel:
     kind: Kind | None = None
     stacks: int = 0
 
-    def seconds(self, configuration: Configuration, replicas: int = 1) -> float:
-        """Return the seconds of a stack of replicas, all of them together."""
-        return float(np.dot(self.coefficients, work(configuration, replicas)))
+    def seconds(self, task: Task, replicas: int = 1) -> float:
+        """Return the seconds of a stack of replicas, all together; tasks that are no training say it themselves."""
+        if not isinstance(task, Configuration):
+            return task.seconds(replicas)
+        return float(np.dot(self.coefficients, work(task, replicas)))
 
     def memory(self, configuration: Configuration, replicas: int = 1) -> int:
         """Return the bytes that a stack takes on its device (see `lib.experiments.work.memory`)."""
         return memory(configuration, replicas)
 
-    def hours(self, configurations: Iterable[Configuration], devices: int = 1, efficiency: float = 1.0) -> float:
+    def hours(self, tasks: Iterable[Task], devices: int = 1, efficiency: float = 1.0) -> float:
         """Return the wall-clock hours of a sweep: its stacks, longest first, on so many equal devices.
 
         Several devices slow each other down: each works at `efficiency` of what it does alone.
@@ -68,17 +71,18 @@ class CostModel:
                 f"devices must be at least 1 and efficiency in (0, 1], got {devices!r} and {efficiency!r}."
             )
         busy = [0.0] * devices
-        for seconds in sorted((self.seconds(s[0], len(s)) for s in stacks(configurations)), reverse=True):
+        for seconds in sorted((self.seconds(s[0], len(s)) for s in stacks(tasks)), reverse=True):
             heapq.heappush(busy, heapq.heappop(busy) + seconds)
         return max(busy) / (efficiency if devices > 1 else 1) / 3600
 
 
 def kinds(rows: Iterable[dict[str, Any]]) -> dict[Kind, list[dict[str, Any]]]:
-    """Return the rows that tell a cost, by what they were computed on, those with the most stacks first."""
+    """Return the trainings' rows that tell a cost, by what they were computed on, those with most stacks first."""
     found: dict[Kind, list[dict[str, Any]]] = {}
     for row in rows:
         made = row["provenance"]
-        if row.get("failure") is None and made.get("hardware") and made.get("seconds"):
+        training = "kind" not in row["configuration"]
+        if training and row.get("failure") is None and made.get("hardware") and made.get("seconds"):
             kind = Kind(made["hardware"], made.get("threads"))
             found.setdefault(kind, []).append(row)
     return dict(sorted(found.items(), key=lambda item: -len(_observations(item[1]))))

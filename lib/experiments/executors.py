@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lib.experiments.configuration import Configuration
 from lib.experiments.rows import failed_rows, train_stack
+from lib.experiments.task import Task
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from distributed import Client
 
-    Stack = list[Configuration]
+    Stack = list[Task]
     Rows = list[dict[str, Any]]
 
 

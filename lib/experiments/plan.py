@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from lib.experiments.configuration import Configuration
+from lib.experiments.task import Task
 
 WIDTHS = tuple(2**k for k in range(4, 15))
 DEPTHS = (2, 4, 6, 8, 10)
@@ -103,7 +104,7 @@ def paper_widest() -> list[Configuration]:
     return [*_cells(["he", "lecun"], DEPTHS, WIDTHS[9:]), *_cells(["power-2"], [2], WIDTHS[9:])]
 
 
-EXPERIMENTS: dict[str, Callable[[], list[Configuration]]] = {
+EXPERIMENTS: dict[str, Callable[[], list[Task]]] = {
     function.__name__.replace("_", "-"): function
     for function in (
         pilot,

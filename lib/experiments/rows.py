@@ -1,4 +1,4 @@
-"""Train one stack of replicas and say what came of it: one row each."""
+"""Compute one stack of replicas and say what came of it: one row each."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import functools
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,43 @@ from lib.experiments import hardware
 from lib.experiments.configuration import Configuration
 from lib.experiments.cost import refuse_what_does_not_fit
 from lib.experiments.measurement import MATCHED_LOSSES, Observer, never_reached
+from lib.experiments.task import Task
 from lib.networks import FCN
-from lib.training import History, Moment, train
+from lib.training import Moment, train
 
 # Reading and hashing a data set takes longer than training a small cell on it.
 _load = functools.lru_cache(maxsize=2)(load)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stack's computation gave: for each replica its measurements and why it failed (None: it did not).
+
+    Attributes:
+        seconds, cpu_seconds: of the whole stack.
+    """
+
+    measurements: list[list[dict[str, Any]]]
+    failures: list[str | None]
+    seconds: float
+    cpu_seconds: float
+
+
+@functools.singledispatch
+def outcome(
+    first: Task,
+    stack: Sequence[Task],
+    device: str,
+    root: str | os.PathLike[str] | None,
+    checkpoints: str | os.PathLike[str] | None,
+    pause: str | os.PathLike[str] | None,
+) -> Outcome:
+    """Compute a stack of tasks of one kind and one cell; `first` is its first, whose type chooses the function.
+
+    Every kind of `Task` registers its own with `@outcome.register`, in the module that defines the kind, so that a
+    worker process that is sent a task has it too. The other arguments are those of `train_stack`.
+    """
+    raise TypeError(f"nothing is registered that computes a {type(first).__name__}.")
 
 
 def load_data(configuration: Configuration, root: str | os.PathLike[str] | None = None) -> Dataset:
@@ -30,17 +63,17 @@ def load_data(configuration: Configuration, root: str | os.PathLike[str] | None 
 
 
 def train_stack(
-    stack: Sequence[Configuration],
+    stack: Sequence[Task],
     device: str = "cpu",
     root: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     checkpoints: str | os.PathLike[str] | None = None,
     pause: str | os.PathLike[str] | None = None,
 ) -> list[dict[str, Any]]:
-    """Train configurations that differ only in consecutive seeds as one stack, and return their rows.
+    """Compute tasks that differ only in consecutive seeds as one stack, and return their rows.
 
     Args:
-        stack: the configurations, by seed.
+        stack: the tasks, by seed.
         device: the torch device.
         root: the data root.
         threads: threads of this process; None leaves them as they are.
@@ -48,31 +81,29 @@ def train_stack(
         pause: a file; while it exists, training waits at the end of each epoch.
 
     Returns:
-        One row a configuration. A training that diverges, runs out of memory or raises gives rows with the reason
-        under "failure", which is None otherwise.
+        One row a task. A training that diverges, runs out of memory or raises gives rows with the reason under
+        "failure", which is None otherwise.
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    measurements: list[list[dict[str, Any]]] = [[] for _ in stack]
-    history = History()
     try:
-        measurements, failures, history = _measured_training(stack, device, root, checkpoints, pause)
+        done = outcome(stack[0], stack, device, root, checkpoints, pause)
     except Exception as error:  # whatever it was, the other cells of a sweep go on and the row says what happened
-        failures = [f"{type(error).__name__}: {error}"] * len(stack)
+        done = Outcome([[] for _ in stack], [f"{type(error).__name__}: {error}"] * len(stack), 0.0, 0.0)
     provenance = {
         "version": lib.__version__,
         "torch": torch.__version__,
         "hardware": hardware.describe(device),
         "threads": torch.get_num_threads() if torch.device(device).type == "cpu" else None,
         "stacked": len(stack),
-        "seconds": round(history.seconds / len(stack), 3),
-        "cpu_seconds": round(history.cpu_seconds / len(stack), 3),
+        "seconds": round(done.seconds / len(stack), 3),
+        "cpu_seconds": round(done.cpu_seconds / len(stack), 3),
         "date": _now(),
     }
-    return _rows(stack, measurements, failures, provenance)
+    return _rows(stack, done.measurements, done.failures, provenance)
 
 
-def failed_rows(stack: Sequence[Configuration], reason: str) -> list[dict[str, Any]]:
+def failed_rows(stack: Sequence[Task], reason: str) -> list[dict[str, Any]]:
     """Return the rows of a stack of which nothing has come back but the reason."""
     provenance = {"version": lib.__version__, "torch": torch.__version__, "hardware": "unknown", "threads": None}
     provenance |= {"stacked": len(stack), "seconds": 0.0, "cpu_seconds": 0.0, "date": _now()}
@@ -103,20 +134,20 @@ def training_options(configuration: Configuration) -> dict[str, Any]:
 
 
 def _rows(
-    stack: Sequence[Configuration],
+    stack: Sequence[Task],
     measurements: list[list[dict[str, Any]]],
     failures: Sequence[str | None],
     provenance: dict[str, Any],
 ) -> list[dict[str, Any]]:
     return [
         {
-            "key": configuration.key,
-            "configuration": configuration.asdict(),
+            "key": task.key,
+            "configuration": task.asdict(),
             "measurements": listed,
             "failure": failure,
             "provenance": provenance,
         }
-        for configuration, listed, failure in zip(stack, measurements, failures, strict=True)
+        for task, listed, failure in zip(stack, measurements, failures, strict=True)
     ]
 
 
@@ -124,14 +155,15 @@ def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def _measured_training(
+@outcome.register
+def _training(
+    first: Configuration,
     stack: Sequence[Configuration],
     device: str,
     root: str | os.PathLike[str] | None,
     checkpoints: str | os.PathLike[str] | None,
     pause: str | os.PathLike[str] | None,
-) -> tuple[list[list[dict[str, Any]]], list[str | None], History]:
-    first = stack[0]
+) -> Outcome:
     refuse_what_does_not_fit(first, len(stack), device)
     data = load_data(first, root)
     network = build(stack, data, device)
@@ -163,4 +195,4 @@ def _measured_training(
         failures.append(
             f"diverged: the training loss is not finite in epoch {int(wrong[0]) + 1}" if len(wrong) else None
         )
-    return measurements, failures, history
+    return Outcome(measurements, failures, history.seconds, history.cpu_seconds)

@@ -1,19 +1,22 @@
-"""Which configurations train together: runs of consecutive seeds of one cell."""
+"""Which tasks are computed together: runs of consecutive seeds of one cell."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
-from lib.experiments.configuration import Configuration
+from lib.experiments.task import Task
+
+T = TypeVar("T", bound=Task)
 
 
-def stacks(configurations: Iterable[Configuration]) -> list[list[Configuration]]:
-    """Group configurations into runs of consecutive seeds of one cell, each of which trains as one `FCN`."""
-    grouped: list[list[Configuration]] = []
-    for configuration in sorted(configurations, key=lambda c: (repr(c.cell), c.seed)):
+def stacks(tasks: Iterable[T]) -> list[list[T]]:
+    """Group tasks into runs of consecutive seeds of one cell; configurations of a run train as one `FCN`."""
+    grouped: list[list[T]] = []
+    for task in sorted(tasks, key=lambda t: (repr(t.cell), t.seed)):
         last = grouped[-1][-1] if grouped else None
-        if last and last.cell == configuration.cell and last.seed + 1 == configuration.seed:
-            grouped[-1].append(configuration)
+        if last and last.cell == task.cell and last.seed + 1 == task.seed:
+            grouped[-1].append(task)
         else:
-            grouped.append([configuration])
+            grouped.append([task])
     return grouped

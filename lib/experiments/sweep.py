@@ -1,4 +1,4 @@
-"""Configurations → rows: train what the store does not have yet, on any executor."""
+"""Tasks → rows: compute what the store does not have yet, on any executor."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from lib.experiments.progress import Progress
 from lib.experiments.rows import load_data
 from lib.experiments.stacks import stacks as stacked
 from lib.experiments.store import Store
+from lib.experiments.task import Task
 
 
 def sweep(
-    configurations: Iterable[Configuration],
+    configurations: Iterable[Task],
     store: Store,
     executor: Executor | str | None = None,
     device: str = "cpu",
@@ -32,7 +33,7 @@ def sweep(
     on where it stopped when it is called again. A training that fails leaves a row with the reason.
 
     Args:
-        configurations: what to train; duplicates are trained once.
+        configurations: what to train, configurations or other tasks; duplicates are trained once.
         store: where rows go and are looked for.
         executor: any `concurrent.futures.Executor`, or a Dask scheduler's address ("tcp://HOST:8786"). None divides
             the threads of this process among local processes, one for each CUDA device where `device` is "cuda".
@@ -45,14 +46,14 @@ def sweep(
         The number of configurations whose training failed in this call.
 
     Raises:
-        TypeError: what should be trained is not a `Configuration`, or the store no `Store`.
+        TypeError: what should be trained is no `Task` (such as a `Configuration`), or the store no `Store`.
         ValueError, OSError, ImportError: as raised by the device, the data, the store or the executor, before anything
             trains or with all rows kept.
 
     Used by: chapters 06 to 10.
     """
     configurations = list(configurations)
-    for value, wanted in ((store, Store), *((c, Configuration) for c in configurations)):
+    for value, wanted in ((store, Store), *((c, Task) for c in configurations)):
         if not isinstance(value, wanted):
             raise TypeError(f"sweep takes {wanted.__name__} objects here, got the {type(value).__name__} {value!r}.")
     check_device(device, local=executor is None)
@@ -61,11 +62,12 @@ def sweep(
     missing = {c.key: c for c in configurations if c.key not in known}
     model = cost.of_most_rows(rows)
 
-    def seconds(stack: list[Configuration]) -> float:
+    def seconds(stack: list[Task]) -> float:
         return model.seconds(stack[0], len(stack))
 
     stacks = sorted(stacked(missing.values()), key=seconds, reverse=True)
-    for first in {(c.dataset, c.scaling, c.samples): c for c in missing.values()}.values():
+    trainings = [c for c in missing.values() if isinstance(c, Configuration)]
+    for first in {(c.dataset, c.scaling, c.samples): c for c in trainings}.values():
         load_data(first, root)
     if missing:
         store.check_writable()
