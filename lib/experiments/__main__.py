@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lib.experiments import Configuration, Store, cost, sweep
 from lib.experiments.audit import audit
+from lib.experiments.coverage import coverage
 from lib.experiments.merge import merge
 from lib.experiments.plan import EXPERIMENTS
 from lib.experiments.stacks import stacks
@@ -72,11 +73,11 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    for name, configurations in EXPERIMENTS.items():
-        wanted = {c.key for c in configurations()}
+    for name, tasks in EXPERIMENTS.items():
         paths = [options.results / f"{name}.jsonl", *_others(options.results, name)]
-        have = wanted & set().union(*(Store(path).keys(failed=False) for path in paths))
-        print(f"{name:14} {len(have):5} of {len(wanted):5} rows")
+        table = coverage(tasks(), (row for path in paths for row in Store(path).rows()))
+        failed = f", {table.failed.sum()} failed" if table.failed.any() else ""
+        print(f"{name:14} {table.there.sum():5} of {table.planned.sum():5} rows{failed}")
     return 0
 
 

@@ -66,12 +66,53 @@ def audit(
     return pd.DataFrame([line for stack, stored in chosen for line in _replay(stack, stored, epochs, root, device)])
 
 
+def audit_of_build(
+    rows: Iterable[dict[str, Any]], cells: int = 1, widest: int = 32, seed: int = 0
+) -> pd.DataFrame | None:
+    """Replay one epoch of cells that a page can afford while it is built; None where their data are not there.
+
+    Args:
+        rows, cells, seed: as in `audit`.
+        widest: cells up to this width are drawn from.
+
+    Raises:
+        ValueError: as `audit`.
+
+    Used by: chapters 09 and 93.
+    """
+    narrow = [row for row in rows if row["configuration"].get("width", widest + 1) <= widest]
+    try:
+        return audit(narrow, cells, seed)
+    except FileNotFoundError:
+        return None
+
+
+def in_words(outcome: pd.DataFrame | None) -> str:
+    """Return what `audit_of_build` found as a sentence for a page."""
+    if outcome is None:
+        return (
+            "No row was replayed when this page was built, because the data set was not there; `make data` fetches it, "
+            "and the next build replays."
+        )
+    drawn = outcome[["initializer", "depth", "width", "scaling", "momentum"]].drop_duplicates()
+    named = ", ".join(f"{c.initializer}, L = {c.depth}, m = {c.width} ({c.scaling})" for c in drawn.itertuples())
+    agreeing = int((outcome["verdict"] == "agrees").sum())
+    epoch = ", ".join(str(value) for value in sorted(outcome["epoch"].unique()))
+    return (
+        f"When this page was built, {len(outcome)} trainings were repeated to epoch {epoch} with their own seeds: {named}. "
+        f"P of {agreeing} of {len(outcome)} agrees with the published row; the largest relative deviation is "
+        f"{outcome['deviation'].max():.1e}, where {outcome['allowed'].min():g} is allowed."
+    )
+
+
 def _draw(
     rows: Iterable[dict[str, Any]], count: int, seed: int
 ) -> list[tuple[list[Configuration], list[dict[str, Any]]]]:
     """Return stacks, with their rows, of so many cells."""
     stored: dict[Configuration, dict[str, Any]] = {}
     for row in {row["key"]: row for row in rows}.values():
+        if "kind" in row["configuration"]:
+            continue  # another task than a training: nothing here can replay it
         configuration = Configuration(**row["configuration"])
         if configuration.key != row["key"]:
             raise ValueError(f"row {row['key']} was altered: its configuration has the key {configuration.key}.")

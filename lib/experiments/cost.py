@@ -105,7 +105,7 @@ def fit(rows: Iterable[dict[str, Any]]) -> CostModel:
         names = "; ".join(f"{kind.hardware}, {kind.threads} threads" for kind in found) or "none"
         raise ValueError(f"a cost model needs rows of one kind of hardware that took time, got {names}.")
     ((kind, usable),) = found.items()
-    observed = _observations(usable)
+    observed = _observations(_best_timed(usable))
     counts = np.array([count for count, _ in observed])
     target = np.log([seconds for _, seconds in observed])
     built_in = np.log(_BUILT_IN)
@@ -155,7 +155,7 @@ def hold_out(rows: Iterable[dict[str, Any]], seed: int = 0, folds: int = 3) -> H
     Raises:
         ValueError: as `fit`, or there are fewer cells than folds, or fewer than two folds.
     """
-    rows = list(rows)
+    rows = _best_timed(list(rows))
     cells = sorted({repr(_cell(row)) for row in rows})
     if not 2 <= folds <= len(cells):
         raise ValueError(f"folds must be from 2 to the {len(cells)} cells of the rows, got {folds!r}.")
@@ -195,6 +195,11 @@ def refuse_what_does_not_fit(configuration: Configuration, replicas: int, device
 def _observations(rows: list[dict[str, Any]]) -> list[tuple[Work, float]]:
     """Return the counts and the seconds of each stack."""
     return [(_counted(row), _seconds(row)) for row in _stacked(rows)]
+
+
+def _best_timed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows that tell the processor's time, where there are some: wall clocks also count other programs."""
+    return [row for row in rows if row["provenance"].get("cpu_seconds")] or rows
 
 
 def _seconds(row: dict[str, Any]) -> float:
