@@ -73,16 +73,17 @@ def audit_of_build(
 
     Args:
         rows, cells, seed: as in `audit`.
-        widest: cells up to this width are drawn from.
+        widest: cells up to this width are drawn from; where all are wider, those of the narrowest.
 
     Raises:
         ValueError: as `audit`.
 
     Used by: chapters 09 and 93.
     """
-    narrow = [row for row in rows if row["configuration"].get("width", widest + 1) <= widest]
+    trained = [row for row in rows if "kind" not in row["configuration"] and row.get("failure") is None]
+    limit = max(widest, min((row["configuration"]["width"] for row in trained), default=widest))
     try:
-        return audit(narrow, cells, seed)
+        return audit([row for row in trained if row["configuration"]["width"] <= limit], cells, seed)
     except FileNotFoundError:
         return None
 
@@ -99,7 +100,8 @@ def in_words(outcome: pd.DataFrame | None) -> str:
     agreeing = int((outcome["verdict"] == "agrees").sum())
     epoch = ", ".join(str(value) for value in sorted(outcome["epoch"].unique()))
     return (
-        f"When this page was built, {len(outcome)} trainings were repeated to epoch {epoch} with their own seeds: {named}. "
+        f"When this page was built, {len(outcome)} trainings were repeated to epoch {epoch} with their own seeds: "
+        f"{named}. "
         f"P of {agreeing} of {len(outcome)} agrees with the published row; the largest relative deviation is "
         f"{outcome['deviation'].max():.1e}, where {outcome['allowed'].min():g} is allowed."
     )

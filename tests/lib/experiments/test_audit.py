@@ -8,7 +8,7 @@ import pytest
 
 from lib.experiments import Configuration, sweep
 from lib.experiments.agreement import allowed, deviation
-from lib.experiments.audit import audit
+from lib.experiments.audit import audit, audit_of_build, in_words
 from lib.experiments.rows import train_stack
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -169,3 +169,36 @@ def test_published_rows_agree_where_mnist_is(mnist_root, cell):
 def test_a_swept_store_passes_its_audit(store, small):
     sweep([small(seed=s) for s in range(3)], store)
     assert set(audit(store.rows())["verdict"]) == {"agrees"}
+
+
+def test_a_page_replays_narrow_cells_and_says_what_came_of_it(honest):
+    outcome = audit_of_build(honest, cells=CELLS, widest=8)
+    assert set(outcome["width"]) == {6, 8}
+    assert set(audit_of_build(honest, cells=CELLS, widest=2)["width"]) == {6}  # the narrowest that are there
+    text = in_words(outcome)
+    assert "5 trainings were repeated to epoch 1" in text
+    assert "P of 5 of 5 agrees with the published row" in text
+    assert "he, L = 3, m = 6 (unit)" in text
+
+    def change(row):
+        for measurement in row["measurements"]:
+            if measurement["epoch"] is not None:
+                measurement["P"] *= 2
+
+    assert "P of 0 of 5 agrees" in in_words(audit_of_build(altered(honest, change), cells=CELLS, widest=8))
+
+
+def test_a_page_without_the_data_says_so(honest, tmp_path, monkeypatch):
+    def mnist(row):
+        configuration = Configuration(**{**row["configuration"], "dataset": "mnist"})
+        row.update(key=configuration.key, configuration=configuration.asdict())
+
+    monkeypatch.setenv("BOOK_DATA", str(tmp_path))
+    outcome = audit_of_build(altered(honest, mnist), widest=8)
+    assert outcome is None
+    assert "No row was replayed" in in_words(outcome)
+
+
+def test_tasks_of_another_kind_are_not_replayed(honest):
+    other = {"key": "k", "configuration": {"kind": "square", "seed": 3}, "failure": None, "measurements": []}
+    assert set(audit([other, *honest], cells=10)["width"]) == {6, 8, 12}
