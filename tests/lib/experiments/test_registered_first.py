@@ -20,10 +20,10 @@ def git(*arguments: str) -> str:
 
 
 def registered(experiment: str) -> tuple[str, datetime]:
-    """The commit in which the register first named an experiment among its sweeps, and its time."""
+    """The commit in which the register first named an experiment, and its time."""
     # The paper's own widths are one sweep in the register and several experiments of the plan.
-    sweep = "paper" if experiment.startswith("paper-") else experiment
-    first, *_ = git("log", "--reverse", "--format=%H %cI", f"-G^  {sweep}: \\{{", "--", REGISTER).splitlines()
+    name = "paper" if experiment.startswith("paper-") else experiment
+    first, *_ = git("log", "--reverse", "--format=%H %cI", f"-S{name}", "--", REGISTER).splitlines()
     commit, time = first.split()
     return commit, datetime.fromisoformat(time)
 
