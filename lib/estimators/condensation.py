@@ -89,7 +89,7 @@ def distinct_directions(network: nn.Module, degrees: float = 10.0) -> Float[Tens
     respect to similarity. Neurons with w_k = 0 do not count; NaN where every amplitude is 0.
 
     Args:
-        network: as in `neurons`; m² pairs are compared, in blocks.
+        network: as in `neurons`. In the plane neurons are sorted; for d > 2 all m² pairs are compared, in blocks.
         degrees: the resolution, 0 < degrees < 90.
 
     Raises:
@@ -101,26 +101,16 @@ def distinct_directions(network: nn.Module, degrees: float = 10.0) -> Float[Tens
         raise ValueError(f"degrees must lie strictly between 0 and 90, got {degrees!r}.")
     directions, amplitudes = neurons(network)
     shares = _shares(amplitudes)
-    near, closest = torch.zeros_like(shares[:, 0]), math.cos(math.radians(degrees))
-    block = max(1, _CHUNK_NUMBERS // amplitudes.numel())
-    for some, share in zip(directions.split(block, dim=1), shares.split(block, dim=1), strict=True):
-        alike = (some @ directions.mT >= closest).to(shares)
-        near = near + (share.unsqueeze(1) @ alike @ shares.unsqueeze(2)).flatten()
-    return 1 / near
+    near = _near_in_plane if directions.shape[2] == 2 else _near
+    return 1 / (shares * near(directions, shares, math.radians(degrees))).sum(dim=1)
 
 
 def isotropic(network: nn.Module, seed: int = 0) -> FCN:
     """Return a copy of a two-layer network with every w_k turned into an independent, uniformly random direction.
 
     The norms ‖w_k‖ and the a_k stay, so the amplitudes do: this is the null hypothesis that neurons have grown, but
-    not turned towards each other. Gaussian initial weights have these directions exactly.
-
-    Args:
-        network: as in `neurons`.
-        seed: seed of the directions; replicas get independent ones.
-
-    Raises:
-        ValueError: the seed is no integer of at least 0, or as `neurons`.
+    not turned towards each other. Gaussian initial weights have these directions exactly. Replicas get independent
+    ones. Errors are those of `neurons`, or the seed is no integer of at least 0.
 
     Source: claim 46 of this book. Used by: chapter 06.
     """
@@ -154,13 +144,7 @@ def null_distribution(
 
 
 def two_layers(network: nn.Module) -> tuple[Float[Tensor, "R d m"], Float[Tensor, "R m o"], float]:
-    """Return W_1, W_2 (in float64) and α of a two-layer network.
-
-    Raises:
-        ValueError: the network is no bias-free two-layer ReLU network.
-
-    Used by: the estimators of condensation and of function norms.
-    """
+    """Return W_1, W_2 (in float64) and α of a two-layer network; errors are those of `neurons`."""
     stack = _stack(network)
     first, last = (weight.detach().double() for weight in stack.weights)
     return first, last, stack.alpha
@@ -173,6 +157,23 @@ def _stack(network: nn.Module) -> FCN:
         got = f"depth {network.depth}" if isinstance(network, FCN) else type(network).__name__
         raise ValueError(f"network must be an FCN of depth 2, or its plain nn.Sequential, got {got}.")
     return network
+
+
+def _near(directions: Float[Tensor, "R m d"], shares: Float[Tensor, "R m"], angle: float) -> Float[Tensor, "R m"]:
+    """Return the share of all neurons within an angle of each."""
+    block = max(1, _CHUNK_NUMBERS // shares.numel())
+    alike = (some @ directions.mT >= math.cos(angle) for some in directions.split(block, dim=1))
+    return torch.cat([(part.to(shares) @ shares.unsqueeze(2)).squeeze(2) for part in alike], dim=1)
+
+
+def _near_in_plane(directions: Float[Tensor, "R m 2"], shares: Float[Tensor, "R m"], angle: float) -> Tensor:
+    """Return the same in m log m operations: neurons sorted round the circle, once more on either side."""
+    angles, order = torch.atan2(directions[..., 1], directions[..., 0]).sort(dim=1)
+    turns = torch.cat([angles - 2 * math.pi, angles, angles + 2 * math.pi], dim=1)
+    below = nn.functional.pad(shares.gather(1, order).repeat(1, 3).cumsum(dim=1), (1, 0))
+    first = torch.searchsorted(turns, angles - angle)
+    last = torch.searchsorted(turns, angles + angle, right=True)
+    return (below.gather(1, last) - below.gather(1, first)).gather(1, order.argsort(dim=1))
 
 
 def _turned(network: nn.Module, stream: torch.Generator) -> FCN:

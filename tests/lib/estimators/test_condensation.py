@@ -97,13 +97,22 @@ def test_distinct_directions_counts_bundles_and_opposites():
     assert float(distinct_directions(on_circle([30, 30.5], [1, 100]))) == pytest.approx(1, rel=1e-12)
 
 
-def test_even_directions_on_the_circle_are_as_many_as_fit(monkeypatch):
+def test_even_directions_on_the_circle_are_as_many_as_fit():
     # Every one of 720 neurons has 2·20 + 1 within ten degrees (a hair more, so that rounding cannot decide).
     network = on_circle([i / 2 for i in range(720)])
-    expected = 720 / 41
-    assert float(distinct_directions(network, degrees=10.01)) == pytest.approx(expected, rel=1e-12)
-    monkeypatch.setattr(condensation, "_CHUNK_NUMBERS", 7 * 720)
-    assert float(distinct_directions(network, degrees=10.01)) == pytest.approx(expected, rel=1e-12)
+    assert float(distinct_directions(network, degrees=10.01)) == pytest.approx(720 / 41, rel=1e-12)
+
+
+@pytest.mark.parametrize("degrees", [1.0, 10.0, 89.0])
+def test_the_plane_is_measured_as_a_plane_in_space(degrees, monkeypatch):
+    flat = FCN(101, 2, 2, 1, replicas=3, dtype=torch.float64)
+    with torch.no_grad():
+        flat.weights[0][:, :, :3] = torch.tensor([[-1.0, -1, 0], [-0.0, 0, 0]])  # the seam of the angle, and no neuron
+    space = two_layer(nn.functional.pad(flat.weights[0].mT, (0, 1)), flat.weights[1])
+    expected = distinct_directions(space, degrees)
+    torch.testing.assert_close(distinct_directions(flat, degrees), expected, rtol=1e-12, atol=0)
+    monkeypatch.setattr(condensation, "_CHUNK_NUMBERS", 7 * 303)  # blocks of seven neurons
+    torch.testing.assert_close(distinct_directions(space, degrees), expected, rtol=1e-12, atol=0)
 
 
 def test_replicas_are_measured_alone():
