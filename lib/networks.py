@@ -96,14 +96,17 @@ class FCN(nn.Module):
     def forward(self, x: Float[Tensor, "n d"] | Float[Tensor, "R n d"]) -> Float[Tensor, "R n o"]:
         """Return f(x) of every replica, on shared points or on points of its own."""
         h = self._input(x)
-        for weight in self.weights[:-1]:
+        # Unpacked: a slice of a ParameterList holds new parameters, and torch.func would see a network of constants.
+        *hidden, last = self.weights
+        for weight in hidden:
             h = torch.relu(h @ weight)
-        return h @ self.weights[-1] / self.alpha
+        return h @ last / self.alpha
 
     def signs(self, x: Float[Tensor, "n d"]) -> list[Bool[Tensor, "R n m"]]:
         """Return the diagonals of D_{i,1}..D_{i,L-1}: 1 where (W_l h_{i,l-1})_k ≥ 0 (Definition 2; chapter 01)."""
         signs, h = [], self._input(x)
-        for weight in self.weights[:-1]:
+        *hidden, _ = self.weights
+        for weight in hidden:
             h = h @ weight
             signs.append(h >= 0)
             h = torch.relu(h)
@@ -132,8 +135,9 @@ class FCN(nn.Module):
     def _pull_back(self, x: Tensor) -> Float[Tensor, "R n o m"]:
         """Return A with J = A W_1: the derivative of f in the first layer's pre-activations."""
         signs = self.signs(x)
-        pulled = (self.weights[-1].mT / self.alpha).unsqueeze(1) * signs[-1].unsqueeze(2)
-        for weight, sign in zip(reversed(self.weights[1:-1]), reversed(signs[:-1]), strict=True):
+        _, *hidden, last = self.weights
+        pulled = (last.mT / self.alpha).unsqueeze(1) * signs[-1].unsqueeze(2)
+        for weight, sign in zip(reversed(hidden), reversed(signs[:-1]), strict=True):
             pulled = _rows_times(pulled, weight.mT) * sign.unsqueeze(2)
         return pulled
 

@@ -45,9 +45,18 @@ def relative_change(network: nn.Module, initial: Initial) -> Float[Tensor, "R L"
     return change / size
 
 
-def _norms(network: nn.Module, initial: Initial) -> tuple[Tensor, Tensor]:
-    """Return ‖W_l(t) − W_l(0)‖_F and ‖W_l(0)‖_F, both (R, L), over the weight matrices and kernels (not biases)."""
-    named = [(name, weight.detach()) for name, weight in network.named_parameters() if weight.ndim >= 2]
+def at_start(initial: Initial, named: Sequence[tuple[str, Tensor]]) -> list[Tensor]:
+    """Return the tensors at time 0 that belong to some of a network's parameters, in their type and on their device.
+
+    Args:
+        initial: a copy of the network's `state_dict()` at time 0, or its tensors at time 0 in the order of `named`.
+        named: names and present values of the parameters.
+
+    Raises:
+        ValueError: the initial tensors do not fit the parameters, or share their memory and so moved with them.
+
+    Used by: the estimators of laziness and linearisation.
+    """
     if isinstance(initial, Mapping):
         missing = [name for name, _ in named if name not in initial]
         if missing:
@@ -59,8 +68,14 @@ def _norms(network: nn.Module, initial: Initial) -> tuple[Tensor, Tensor]:
         raise ValueError("initial must hold one tensor a weight of this network, of the same shapes and order.")
     if any(s.data_ptr() == w.data_ptr() for s, (_, w) in zip(start, named, strict=True)):
         raise ValueError("initial shares its memory with the network; pass copy.deepcopy(network.state_dict()).")
+    return [s.to(w) for s, (_, w) in zip(start, named, strict=True)]
+
+
+def _norms(network: nn.Module, initial: Initial) -> tuple[Tensor, Tensor]:
+    """Return ‖W_l(t) − W_l(0)‖_F and ‖W_l(0)‖_F, both (R, L), over the weight matrices and kernels (not biases)."""
+    named = [(name, weight.detach()) for name, weight in network.named_parameters() if weight.ndim >= 2]
     axis = 1 if isinstance(network, FCN) else 0
-    pairs = [(s.to(w), w) for s, (_, w) in zip(start, named, strict=True)]
+    pairs = list(zip(at_start(initial, named), [weight for _, weight in named], strict=True))
     change = [torch.linalg.vector_norm((w - s).flatten(axis), dim=-1) for s, w in pairs]
     size = [torch.linalg.vector_norm(s.flatten(axis), dim=-1) for s, _ in pairs]
     change, size = torch.stack(change, dim=-1), torch.stack(size, dim=-1)

@@ -84,6 +84,20 @@ def test_the_jacobian_is_the_one_of_autograd(width, features, depth):
     torch.testing.assert_close(network.jacobian(x).detach(), expected, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("method", ["forward", "jacobian"])
+def test_derivatives_in_the_weights_by_torch_func_are_those_of_autograd(method):
+    network = FCN(5, 4, 3, 2, replicas=2, dtype=torch.float64)
+    x = torch.randn(3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    call = getattr(network, method)
+    expected = torch.autograd.grad(call(x).sum(), list(network.weights))
+    network.forward = call  # functional_call runs forward alone
+    parameters = {name: weight.detach() for name, weight in network.named_parameters()}
+    gradient = torch.func.grad(lambda weights: torch.func.functional_call(network, weights, (x,)).sum())(parameters)
+    for name, value in zip(parameters, expected, strict=True):
+        torch.testing.assert_close(gradient[name], value)
+        assert bool((value != 0).any())
+
+
 @pytest.mark.parametrize(("width", "features"), [(5, 9), (9, 9), (12, 4)])
 def test_the_gram_matrix_is_j_times_j_transposed(width, features):
     network = FCN(width, 3, features, 4, replicas=2, **F64)
