@@ -53,6 +53,23 @@ def mean_interval(values: np.ndarray | list[float], level: float = 0.95) -> Inte
     return Interval(*_t_interval(values, level), len(values))
 
 
+def p_above(values: np.ndarray | list[float], center: float = 0.0) -> float:
+    """Return Student's one-sided p value against "the mean over seeds is at most `center`"; NaN below two seeds.
+
+    For "at least `center`" take the values and the center with the opposite sign. NaN values are left out.
+
+    Used by: chapter 04, for the rules of the register.
+    """
+    values = np.asarray(values, dtype=float)
+    values = values[~np.isnan(values)]
+    if len(values) < 2:
+        return np.nan
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    if error == 0:
+        return float(values[0] <= center)
+    return float(stats.t.sf((values.mean() - center) / error, len(values) - 1))
+
+
 def summarise(frame: pd.DataFrame, quantity: str, by: list[str], log: bool = True) -> pd.DataFrame:
     """Return one line a group of `by`: mean, low, high and the number of seeds of a quantity (see `log_interval`)."""
     interval = log_interval if log else mean_interval

@@ -90,6 +90,24 @@ def critical_width(depth: int) -> float:
     return depth**3 / 2
 
 
+def peak_over_plateau(depth: int, out_features: int) -> float:
+    """Return the bound at m* = L³/2 over its limit for m → ∞, 1 + L³/√(2eo).
+
+    Eq. (3) over its second term is 1 + √(L³m/o) e^{-m/L³}, the same for every initialization and γ; m = L³/2 makes it
+    largest. The value is that of a real m*, which is half an integer where L is odd.
+
+    Args:
+        depth, out_features: L ≥ 2, o ≥ 1.
+
+    Raises:
+        ValueError: the depth or the number of outputs is out of range.
+
+    Source: derived from Zhu et al. 2022, Eq. (3). Used by: chapter 04.
+    """
+    check_sizes(width=1, depth=depth, in_features=1, out_features=out_features)
+    return 1 + depth**3 / math.sqrt(2 * math.e * out_features)
+
+
 def wu2021(width: int, depth: int) -> float:
     """Return the bound of Wu et al. in Zhu et al.'s notation, L² m^{1/3} √(log m) + √(mL), all constants 1.
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lib.trends import log_interval, mean_interval, summarise
+from lib.trends import log_interval, mean_interval, p_above, summarise
 
 
 def test_the_mean_of_two_seeds_by_hand():
@@ -80,3 +80,17 @@ def test_a_summary_has_one_line_a_group(log, interval):
     assert tuple(table.iloc[0][["mean", "low", "high", "seeds"]]) == pytest.approx(interval([3.0, 4.0]))
     one = summarise(frame, "P", ["depth"], log=log)
     assert one["seeds"].tolist() == [3, 1]
+
+
+@pytest.mark.parametrize("center", [-0.5, 0.0, 0.7])
+def test_one_sided_p_values_are_those_of_scipy(center):
+    values = np.random.default_rng(2).normal(size=6)
+    expected = stats.ttest_1samp(values, center, alternative="greater").pvalue
+    assert p_above(values, center) == pytest.approx(expected, rel=1e-12)
+    assert p_above([*values, math.nan], center) == p_above(values, center)
+    assert p_above(values, center) + p_above(-values, -center) == pytest.approx(1, rel=1e-12)
+
+
+def test_one_sided_p_values_without_spread_or_replicates():
+    assert (p_above([1.0, 1.0, 1.0], 0.5), p_above([1.0, 1.0, 1.0], 1.0)) == (0, 1)
+    assert math.isnan(p_above([1.0]))

@@ -3,10 +3,19 @@
 import math
 
 import pytest
+import sympy
 from mpmath import mp, mpf
 
-from lib.initializers import Initializer
-from lib.theory.bounds import critical_width, huang2021, theorem1, theorem1_terms, wu2021, wu2021_applies
+from lib.initializers import Initializer, get
+from lib.theory.bounds import (
+    critical_width,
+    huang2021,
+    peak_over_plateau,
+    theorem1,
+    theorem1_terms,
+    wu2021,
+    wu2021_applies,
+)
 from lib.theory.initialization import rms_stability
 
 POINTS = [(16, 2, 784, 10), (64, 4, 784, 10), (500, 10, 64, 3)]
@@ -63,6 +72,42 @@ def test_eq_3_is_table_1_times_a_constant(m, depth, d, o):
         assert theorem1(m, depth, d, o, name) == terms.transition + terms.plateau
 
 
+m, L, d, o, g = sympy.symbols("m L d o gamma", positive=True)
+ROOT = sympy.sqrt
+# β_1, β, β_L in symbols, the constant that Table 1 drops, and its line.
+TABLE_1 = {
+    "lecun": ((ROOT(1 / d), ROOT(1 / m), ROOT(1 / m)), 1, 1 / ROOT(d), 1 / ROOT(2)),
+    "he": ((ROOT(2 / d), ROOT(2 / m), ROOT(2 / m)), 2, 1 / ROOT(d), 1),
+    "ntk": ((ROOT(2 / m), ROOT(2 / m), ROOT(1 / o)), ROOT(2), 1 / ROOT(o), 1),
+    "ntk-slides": ((ROOT(2 / m), ROOT(2 / m), 1), ROOT(2), 1, 1),
+    "gamma-1.3": ((ROOT(2 / d), g * ROOT(2 / m), ROOT(2 / m)), 2, 1 / ROOT(d), g),
+}
+
+
+def equation_3(beta_1, beta, beta_L):
+    """Return Eq. (3) in symbols, as the paper writes it."""
+    transition = ROOT(L**3 * m**2 * beta_1**2 * beta_L**2) * sympy.exp(-m / L**3)
+    return (transition + ROOT(m * o * beta_1**2 * beta_L**2)) * (beta / ROOT(2 / m)) ** (L - 2)
+
+
+@pytest.mark.parametrize("name", TABLE_1)
+def test_table_1_follows_from_eq_3_in_symbols(name):
+    betas, constant, scale, gamma = TABLE_1[name]
+    line = scale * (ROOT(L**3 * m) * sympy.exp(-m / L**3) + ROOT(o)) * gamma ** (L - 2)
+    assert sympy.simplify(equation_3(*betas) / line - constant) == 0
+
+
+@pytest.mark.parametrize("name", TABLE_1)
+def test_the_symbols_are_those_of_the_library(name):
+    betas = TABLE_1[name][0]
+    for point in POINTS:
+        values = dict(zip((m, L, d, o, g), (*point, 1.3), strict=True))
+        first, *hidden, last = get(name).betas(*point)
+        shown = [float(sympy.sympify(beta).subs(values)) for beta in betas]
+        assert shown == pytest.approx([first, *(hidden[:1] or shown[1:2]), last], rel=1e-12)
+        assert theorem1(*point, name) == pytest.approx(float(equation_3(*betas).subs(values)), rel=1e-12)
+
+
 @pytest.mark.parametrize(("m", "depth", "d", "o"), POINTS)
 def test_the_slides_ntk_differs_by_the_root_of_o(m, depth, d, o):
     ratio = theorem1(m, depth, d, o, "ntk-slides") / theorem1(m, depth, d, o, "ntk")
@@ -91,6 +136,50 @@ def test_the_critical_width_is_where_the_bound_peaks(name, depth, peak):
     assert critical_width(depth) == peak
     values = {m: theorem1(m, depth, 784, 10, name) for m in range(1, 4 * peak)}
     assert max(values, key=values.get) == peak
+
+
+@pytest.mark.parametrize("name", ["lecun", "he", "ntk", "ntk-slides", "gamma-0.8", "gamma-1.2"])
+def test_the_terms_have_one_ratio_under_every_initialization(name):
+    for m, depth, d, o in POINTS:
+        terms = theorem1_terms(m, depth, d, o, name)
+        assert terms.transition / terms.plateau == pytest.approx(float(rise(m, depth) / mp.sqrt(o)), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["he", "ntk", "gamma-1.2"])
+def test_without_a_decay_the_bound_grows_with_depth(name):
+    for m in (1, 16, 1024, 16384):
+        values = [theorem1(m, depth, 784, 10, name) for depth in range(2, 30)]
+        assert values == sorted(values)
+        # Where m >> L³ the first term is far below the last digit of the second, and He and NTK do not move at all.
+        assert (values[0] == values[1]) == (m == 16384 and name != "gamma-1.2")
+
+
+def test_the_lecun_bound_falls_with_depth_only_where_it_is_wide():
+    falling = []
+    for exponent in range(4, 15):
+        values = [theorem1(2**exponent, depth, 784, 10, "lecun") for depth in (2, 4, 6, 8, 10)]
+        if values == sorted(values, reverse=True):
+            falling.append(exponent)
+    assert falling == [13, 14]
+
+
+@pytest.mark.parametrize(("depth", "o", "value"), [(2, 10, 2.085), (10, 10, 136.6), (4, 1, 28.45)])
+def test_peak_over_plateau_by_hand(depth, o, value):
+    # 1 + 8/√(20e), 1 + 1000/√(20e), 1 + 64/√(2e).
+    assert peak_over_plateau(depth, o) == pytest.approx(value, rel=5e-4)
+    for name in ("lecun", "he", "ntk"):
+        terms = theorem1_terms(depth**3 // 2, depth, 784, o, name)
+        assert sum(terms) / terms.plateau == pytest.approx(peak_over_plateau(depth, o), rel=1e-12)
+
+
+def test_the_peak_vanishes_with_many_outputs():
+    assert peak_over_plateau(10, 10**12) == pytest.approx(1, abs=1e-3)
+
+
+def test_peak_over_plateau_refuses_sizes():
+    for arguments in ((1, 10), (4, 0), (4, 2.5), (math.inf, 10)):
+        with pytest.raises(ValueError, match="must be an integer of at least"):
+            peak_over_plateau(*arguments)
 
 
 @pytest.mark.parametrize(("depth", "ratio"), [(2, 1.5), (4, 9.7), (6, 30), (8, 70), (10, 137)])
