@@ -9,8 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from lib.balls import project_onto_ball
 from lib.estimators.spectrum import evaluating
-from lib.networks import FCN, replicas_of
+from lib.networks import at_own_points, replicas_of
 from lib.seeds import generator
 
 if TYPE_CHECKING:
@@ -62,13 +63,12 @@ def pgd(
     with evaluating(network):
         for _ in range(steps):
             point.requires_grad_()
-            f = _logits(network, point)
+            f = at_own_points(network, point)
             loss = functional.cross_entropy(f.flatten(0, 1), y.repeat(len(f)), reduction="sum")
             (gradient,) = torch.autograd.grad(loss, point)
             move = functional.normalize(gradient.flatten(2), dim=2).view_as(point)
             shift = (point.detach() + 2.5 * radius / steps * move - start).flatten(2)
-            shift *= (radius / shift.norm(dim=2, keepdim=True).clamp_min(radius)).nan_to_num(1)
-            point = start + shift.view_as(start)
+            point = start + project_onto_ball(shift, radius).view_as(start)
     return point
 
 
@@ -76,13 +76,9 @@ def _stacked(network: nn.Module, x: Tensor) -> Tensor:
     return x.detach().expand(replicas_of(network), *x.shape)
 
 
-def _logits(network: nn.Module, points: Tensor) -> Tensor:
-    return network(points) if isinstance(network, FCN) else network(points[0]).unsqueeze(0)
-
-
 def _accuracy(network: nn.Module, points: Tensor, y: Tensor) -> Tensor:
     with torch.no_grad(), evaluating(network):
-        return (_logits(network, points).argmax(dim=-1) == y).double().mean(dim=1)
+        return (at_own_points(network, points).argmax(dim=-1) == y).double().mean(dim=1)
 
 
 def _check_radius(radius: float) -> None:

@@ -201,6 +201,11 @@ def replicas_of(network: nn.Module) -> int:
     return network.replicas if isinstance(network, FCN) else 1
 
 
+def at_own_points(network: nn.Module, points: Float[Tensor, "R n ..."]) -> Float[Tensor, "R n o"]:
+    """Return f of every replica at points of its own; a module that is not an `FCN` has R = 1."""
+    return network(points) if isinstance(network, FCN) else network(points[0]).unsqueeze(0)
+
+
 def _rows_times(rows: Float[Tensor, "R n o a"], matrix: Float[Tensor, "R a b"]) -> Float[Tensor, "R n o b"]:
     """Multiply every point's rows by its replica's matrix, as one product a replica.
 

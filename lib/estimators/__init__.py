@@ -18,6 +18,7 @@ from lib.estimators.function_norms import (
 )
 from lib.estimators.laziness import lazy_training_ratio, relative_change
 from lib.estimators.linearization import kernel_drift, linearization_error, tangent_kernel
+from lib.estimators.lipschitz import local_lipschitz
 from lib.estimators.spectrum import jacobian, jacobian_spectrum
 from lib.estimators.stability import (
     finite_stability,
@@ -41,6 +42,7 @@ __all__ = [
     "kernel_drift",
     "lazy_training_ratio",
     "linearization_error",
+    "local_lipschitz",
     "monte_carlo_stability",
     "neurons",
     "null_distribution",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from lib.balls import uniform_in_ball
 from lib.estimators.expected_norm import ball_factor, expected_gaussian_norm
 from lib.estimators.spectrum import check_points, jacobian, jacobian_spectrum, outputs
 from lib.seeds import generator
@@ -137,9 +138,7 @@ def _sample(
     count, mean, spread = 0, 0.0, 0.0
     while count < samples:
         draws = min(_DIRECTIONS_AT_ONCE, samples - count)
-        direction = torch.randn(draws, features, generator=stream, dtype=torch.float64)
-        radius = torch.rand(draws, 1, generator=stream, dtype=torch.float64) ** (1 / features)
-        delta = epsilon * radius * direction / torch.linalg.vector_norm(direction, dim=1, keepdim=True)
+        delta = epsilon * uniform_in_ball(draws, features, stream)
         norms = norm(delta.to(x)).double()
         # Chan's update of mean and spread: no draw is kept, and nothing cancels.
         shift = norms.mean(dim=-1) - mean

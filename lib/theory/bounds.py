@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from scipy.special import lambertw
+
 from lib.initializers import Initializer, check_sizes, get
 from lib.theory.logspace import exp, log
 
@@ -138,6 +140,27 @@ def wu2021_applies(width: int, depth: int) -> bool:
     """
     check_sizes(width, depth, in_features=1, out_features=1)
     return width > 1 and math.log(width) - 6 * math.log(math.log(width)) >= 12 * math.log(depth)
+
+
+def wu2021_log_width(depth: int) -> float:
+    """Return log m of the width from which on m/(log m)^6 ≥ L^12 holds.
+
+    With y = log m the condition is y e^{-y/6} ≤ L^{-2}, so its border is y = -6 W_{-1}(-1/(6L²)), W_{-1} the lower
+    branch of Lambert's function. No m from 2 up to there meets it.
+
+    Args:
+        depth: L ≥ 2.
+
+    Returns:
+        The natural logarithm: the width itself is above 10^12 at every depth.
+
+    Raises:
+        ValueError: the depth is not an integer of at least 2.
+
+    Source: derived from Zhu et al. 2022, Table 2. Used by: chapter 05.
+    """
+    check_sizes(width=1, depth=depth, in_features=1, out_features=1)
+    return -6 * float(lambertw(-1 / (6 * depth**2), k=-1).real)
 
 
 def huang2021(width: int, depth: int) -> float:

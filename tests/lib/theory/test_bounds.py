@@ -15,6 +15,7 @@ from lib.theory.bounds import (
     theorem1_terms,
     wu2021,
     wu2021_applies,
+    wu2021_log_width,
 )
 from lib.theory.initialization import rms_stability
 
@@ -230,6 +231,15 @@ def test_wus_condition_is_the_papers(depth):
     assert not any(wu2021_applies(m, depth) for m in range(1, 20000))
 
 
+@pytest.mark.parametrize("depth", [2, 3, 10])
+def test_wus_condition_begins_where_its_equation_has_its_root(depth):
+    root = mp.findroot(lambda y: y - 6 * mp.log(y) - 12 * mp.log(depth), 12 * math.log(depth) + 25)
+    assert wu2021_log_width(depth) == pytest.approx(float(root), rel=1e-12)
+    least = mp.exp(root)
+    assert wu2021_applies(int(least * mpf("1.000001")), depth)
+    assert not wu2021_applies(int(least * mpf("0.999999")), depth)
+
+
 def test_wus_condition_is_vacuous_at_practical_widths():
     # It begins to hold above 10^12 for L = 2 and above 10^22 for L = 10.
     assert not wu2021_applies(10**12 // 2, 2) and wu2021_applies(10**13, 2)
@@ -262,10 +272,11 @@ def test_table_2_refuses_sizes(function):
             function(*arguments)
 
 
-def test_critical_width_refuses_depths():
+@pytest.mark.parametrize("function", [critical_width, wu2021_log_width])
+def test_functions_of_the_depth_refuse_depths(function):
     for depth in (1, 2.0, math.inf):
         with pytest.raises(ValueError, match="depth must be an integer of at least 2"):
-            critical_width(depth)
+            function(depth)
 
 
 def test_unknown_initializer():

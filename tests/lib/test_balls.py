@@ -1,0 +1,25 @@
+"""Draws fill the ball uniformly; the projection is the nearest point of the ball."""
+
+import torch
+
+from lib.balls import project_onto_ball, uniform_in_ball
+
+F64 = {"dtype": torch.float64}
+
+
+def test_draws_are_uniform_in_the_ball():
+    points = uniform_in_ball(20_000, 3, torch.Generator().manual_seed(0))
+    radii = points.norm(dim=1)
+    assert radii.max() <= 1
+    # The share within radius r is r³; 5 standard errors. The covariance is I/(d+2).
+    for r in (0.5, 0.8):
+        share = float((radii <= r).double().mean())
+        assert abs(share - r**3) < 5 * (r**3 * (1 - r**3) / 20_000) ** 0.5
+    assert (points.T @ points / 20_000 - torch.eye(3) / 5).abs().max() < 0.01
+
+
+def test_the_projection_is_the_nearest_point():
+    shift = torch.tensor([[3.0, 4.0], [0.3, 0.4], [0.0, 0.0]], **F64)
+    expected = torch.tensor([[1.2, 1.6], [0.3, 0.4], [0.0, 0.0]], **F64)
+    torch.testing.assert_close(project_onto_ball(shift, 2.0), expected)
+    assert torch.equal(project_onto_ball(shift, 5.0), shift)
