@@ -28,7 +28,6 @@ FIRST, SECOND = FACTOR / sp.sqrt(n**3 * m), FACTOR / m ** (c - sp.Rational(1, 2)
 @pytest.mark.parametrize(
     ("width", "samples", "exponent", "first", "second"),
     [
-        # e^4 is no integer; the logarithms are written out with numbers instead.
         (
             100,
             5,
