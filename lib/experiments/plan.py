@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from lib.experiments.configuration import Configuration
+from lib.experiments.early import EarlyTraining
 from lib.experiments.task import Task
 
 WIDTHS = tuple(2**k for k in range(4, 15))
@@ -104,6 +105,18 @@ def paper_widest() -> list[Configuration]:
     return [*_cells(["he", "lecun"], DEPTHS, WIDTHS[9:]), *_cells(["power-2"], [2], WIDTHS[9:])]
 
 
+def early() -> list[EarlyTraining]:
+    """Return two-layer networks from m^-c in early training: Theorem 3 at n = 5, 10, 20 and every width from 4n²."""
+    return [
+        EarlyTraining(f"power-{c:g}", width, count, seed)
+        for c in (1.5, 2, 3)
+        for count in (5, 10, 20)
+        for width in WIDTHS
+        if width >= 4 * count**2
+        for seed in _SEEDS
+    ]
+
+
 EXPERIMENTS: dict[str, Callable[[], list[Task]]] = {
     function.__name__.replace("_", "-"): function
     for function in (
@@ -117,5 +130,6 @@ EXPERIMENTS: dict[str, Callable[[], list[Task]]] = {
         paper_lecun,
         paper_nonlazy,
         paper_widest,
+        early,
     )
 }

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from lib.data import NAMES, Dataset
+from lib.experiments import early
 from lib.experiments.measurement import EPOCHS, MATCHED_LOSSES, measure
 from lib.experiments.register import PATH, Claim, Register, load, parse, read
 from lib.networks import FCN
@@ -126,7 +127,13 @@ def test_rows_hold_what_the_register_names(document: dict[str, Any]) -> None:
     (row,) = measure(network, initial, Dataset(x, y, x, y), "cross_entropy")
     assert set(document["columns"]) == set(row)
     moments = [f"epoch_{epoch}" for epoch in EPOCHS] + [f"loss_{loss:g}" for loss in MATCHED_LOSSES]
-    assert document["moments"] == [*moments, "all"]
+    early_moments = {
+        **{f"time_{share:g}": share in early.SHARES for share in (0.125, 0.25, 0.5, 1.0)},
+        **{f"common_{share:g}": share in early.COMMON_SHARES for share in (0.25, 0.5)},
+        **{f"fit_{fit:g}": fit in early.FITS for fit in (0.5, 0.1)},
+    }
+    assert all(early_moments.values())
+    assert document["moments"] == [*moments, "all", *early_moments]
     trained = [sweep for sweep in document["sweeps"].values() if "computation" not in sweep]
     assert {sweep["dataset"] for sweep in trained} <= set(NAMES)
 

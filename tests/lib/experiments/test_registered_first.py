@@ -39,6 +39,16 @@ def test_the_register_precedes_every_row(path: Path) -> None:
     assert not early, f"rows older than the register: {early}"
 
 
+@pytest.mark.parametrize(("experiment", "numbers"), [("early", (38, 39, 40, 41, 42, 43, 44))])
+def test_claims_registered_later_precede_their_own_rows(experiment: str, numbers: tuple[int, ...]) -> None:
+    path = ROOT / "results" / f"{experiment}.jsonl"
+    first = min(datetime.fromisoformat(row["provenance"]["date"]) for row in Store(path).rows())
+    for number in numbers:
+        # The author's date stays what it is when a commit is picked onto another branch.
+        dates = git("log", f"-S- number: {number}\n", "--format=%aI", "--", REGISTER).split()
+        assert datetime.fromisoformat(dates[-1]) < first, number
+
+
 def test_the_pilot_s_seeds_decide_nothing() -> None:
     looked_at = {row["configuration"]["seed"] for row in Store(ROOT / "results" / "pilot.jsonl").rows()}
     for path in DECIDING:
