@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lib.trends import log_interval, mean_interval, summarise
+from lib.trends import crossing, log_interval, log_slopes, mean_interval, summarise
 
 
 def test_the_mean_of_two_seeds_by_hand():
@@ -80,3 +80,26 @@ def test_a_summary_has_one_line_a_group(log, interval):
     assert tuple(table.iloc[0][["mean", "low", "high", "seeds"]]) == pytest.approx(interval([3.0, 4.0]))
     one = summarise(frame, "P", ["depth"], log=log)
     assert one["seeds"].tolist() == [3, 1]
+
+
+def test_slopes_of_powers_are_their_exponents_one_a_seed() -> None:
+    frame = pd.DataFrame(
+        [(m, seed, 3.0 * m ** (-0.5 - seed)) for m in (10, 100, 1000) for seed in range(3)],
+        columns=["width", "seed", "RD"],
+    )
+    found = log_slopes(frame, "RD", ["seed"])
+    assert found.seed.tolist() == [0, 1, 2] and found.slope.tolist() == pytest.approx([-0.5, -1.5, -2.5])
+    # A seed that lacks a width would have its slope over another range.
+    frame.loc[frame.index[-1], "RD"] = np.nan
+    assert log_slopes(frame, "RD", ["seed"]).seed.tolist() == [0, 1]
+
+
+def test_where_values_change_their_sign() -> None:
+    assert crossing([0, 1, 2], [-1, 1, 3]) == 0.5
+    assert crossing([0, 1, 3], [-2, -1, 3]) == 1.5
+    assert crossing([0, 1, 2], [-1, 0, 1]) == 1
+    assert crossing([0, 1, 2, 3], [1, -1, 1, 1]) == 0.5  # the first change counts
+    assert crossing([0, 1], [-1, 0]) == 1
+    assert np.isnan(crossing([0, 1], [1, 2]))
+    with pytest.raises(ValueError, match="places must increase"):
+        crossing([0, 0], [1, 2])
