@@ -22,7 +22,6 @@ from lib.estimators import (
     linearization_error,
     null_distribution,
     path_norm,
-    relative_change,
 )
 from lib.experiments.rows import Outcome, outcome
 from lib.experiments.task import Task
@@ -184,14 +183,14 @@ class Watch:
 
 
 def measure(task: WidthScan, width: int, replicas: int) -> list[dict[str, Any]]:
-    """Train one width's stack and return one measurement a replica, rounded to five digits.
+    """Train one width's stack and return one measurement a replica, rounded to four digits.
 
-    loss_start, loss, steps, time, reached; change and sup_change (a layer: at the end, and the largest on the way);
-    kappa; kernel_drift on the training points; linearization_error and, from the arc-cosine kernel, the least
-    kernel_norm of a function with the network's values on a grid (line) or on the points (sphere). Two layers:
-    path_norm (order 2) and the effective and distinct directions at the start, at the first loss of at most half the
-    initial one, and at the end; distinct directions in more than two inputs only up to m = 2,000. "signs": also the
-    mean effective number of random directions with the amplitudes at half the loss.
+    loss, steps, reached; sup_change, the largest relative change of each layer on the way; kappa; kernel_drift on the
+    training points; linearization_error and, from the arc-cosine kernel, the least kernel_norm of a function with the
+    network's values on a grid (line) or on the points (sphere). Two layers: path_norm (order 2) at the start and at
+    the end; effective and distinct directions at the first loss of at most half the initial one and at the end,
+    distinct ones in more than two inputs only up to m = 2,000. "signs": also the mean effective number of random
+    directions with the amplitudes at half the loss.
 
     Used by: `lib.experiments.sweep` through `WidthScan`.
     """
@@ -203,11 +202,8 @@ def measure(task: WidthScan, width: int, replicas: int) -> list[dict[str, Any]]:
     with torch.no_grad():
         values = network(grid)
     columns: dict[str, Tensor] = {
-        "loss_start": watch.first_loss,
         "loss": flow.loss,
         "steps": flow.steps,
-        "time": flow.time,
-        "change": relative_change(network, watch.initial),
         "sup_change": watch.largest,
         "kappa": lazy_training_ratio(network, watch.initial),
         "kernel_drift": kernel_drift(network, watch.initial, data.x),
@@ -219,8 +215,8 @@ def measure(task: WidthScan, width: int, replicas: int) -> list[dict[str, Any]]:
         for row, weights in watch.half.items():
             for layer, weight in zip(half.weights, weights, strict=True):
                 layer.data[row] = weight
-        for name, stack in (("start", start), ("half", half), ("end", network)):
-            columns[f"path_norm_{name}"] = path_norm(stack, order=2)
+        columns["path_norm_start"], columns["path_norm"] = (path_norm(stack, order=2) for stack in (start, network))
+        for name, stack in (("half", half), ("end", network)):
             columns[f"directions_{name}"] = effective_directions(stack)
             if width <= _PAIRED or data.in_features == 2:
                 columns[f"distinct_{name}"] = distinct_directions(stack)
@@ -246,10 +242,10 @@ def _scan(first: WidthScan, stack: Sequence[WidthScan], *_: Any) -> Outcome:
 
 
 def _rounded(value: Any) -> Any:
-    """Return nested numbers with five digits; None for what is not finite."""
+    """Return nested numbers with four digits; None for what is not finite."""
     if isinstance(value, list):
         return [_rounded(v) for v in value]
-    return float(f"{value:.5g}") if math.isfinite(value) else None
+    return float(f"{value:.4g}") if math.isfinite(value) else None
 
 
 def _scans(cells: Sequence[tuple[float, float]], seeds: Sequence[int] = _SEEDS) -> list[WidthScan]:

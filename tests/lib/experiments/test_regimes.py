@@ -19,7 +19,7 @@ NAMES = ("regime-slopes", "regime-powers", "regime-map", "regime-depths", "regim
 
 def slopes(gamma: float, gamma_prime: float, widths: tuple[int, ...], seeds: int) -> np.ndarray:
     task = WidthScan("line", 2, gamma, gamma_prime, widths, seed=0)
-    changes = np.array([[r["change"][0] for r in measure(task, width, seeds)] for width in widths])
+    changes = np.array([[r["sup_change"][0] for r in measure(task, width, seeds)] for width in widths])
     return np.polyfit(np.log(widths), np.log(changes), 1)[0]
 
 
@@ -95,14 +95,13 @@ def test_a_scan_becomes_rows(store) -> None:
     frame = store.frame()
     line = frame[(frame.data == "line") & (frame.seed == 1)]
     assert line.width.tolist() == [40, 80] and line.reached.all() and (line.loss <= 1e-6).all()
-    assert all(len(change) == 2 for change in line.change)
-    assert (line.kappa > 0).all() and (line.kernel_drift > 0).all() and (line.path_norm_end > 1).all()
+    assert all(len(change) == 2 for change in line.sup_change)
+    assert (line.kappa > 0).all() and (line.kernel_drift > 0).all() and (line.path_norm > 1).all()
     sphere = frame[frame.data != "line"]
     assert sphere.directions_null.notna().tolist() == [bool(d == 2) for d in sphere.depth]
-    assert all(max(c) <= max(s) * (1 + 1e-4) for c, s in zip(frame.change, frame.sup_change, strict=True))
     # A width's row does not depend on what it is stacked with.
     (alone,) = measure(tasks[1], 80, 1)
-    assert alone["change"] == line.change.tolist()[1]
+    assert alone["sup_change"] == line.sup_change.tolist()[1]
 
 
 @pytest.mark.parametrize(
