@@ -10,7 +10,7 @@ import torch
 
 from lib.experiments import sweep
 from lib.experiments.plan import EXPERIMENTS
-from lib.experiments.regimes import WidthScan, build, measure, points
+from lib.experiments.regimes import WidthScan, build, measure, points, published_scans
 from lib.initializers import get
 from lib.networks import FCN
 
@@ -102,6 +102,16 @@ def test_a_scan_becomes_rows(store) -> None:
     # A width's row does not depend on what it is stacked with.
     (alone,) = measure(tasks[1], 80, 1)
     assert alone["sup_change"] == line.sup_change.tolist()[1]
+
+
+def test_published_rows_are_found_where_an_experiment_shares_them() -> None:
+    frame, lacking = published_scans("regime-slopes", "regime-powers")
+    assert lacking == {"regime-slopes": 0, "regime-powers": 0}
+    assert set(frame[frame.gamma == 0.5].seed) == set(range(3, 8))  # a row of regime-slopes alone
+    assert (frame.RD[frame.reached] == frame.sup_change[frame.reached].str[0]).all()
+    assert frame.RD[~frame.reached].isna().all()
+    _, lacking = published_scans("regime-map")
+    assert 0 <= lacking["regime-map"] <= 405
 
 
 @pytest.mark.parametrize(
