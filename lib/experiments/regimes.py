@@ -32,7 +32,7 @@ from lib.initializers import check_sizes
 from lib.networks import FCN
 from lib.seeds import generator
 from lib.theory.regimes import scaled_initializer
-from lib.training.flow import FlowState, gradient_flow
+from lib.training import FlowState, gradient_flow
 
 if TYPE_CHECKING:
     from torch import Tensor
