@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from lib.initializers import Initializer, check_sizes, get
@@ -146,8 +147,7 @@ def theorem2_ratio(
 
     Source: Zhu et al. 2022, Theorem 2. Used by: chapter 06.
     """
-    if isinstance(alpha, bool) or not 0 < alpha < math.inf:
-        raise ValueError(f"alpha must be positive and finite, got {alpha!r}.")
+    _check_alpha(alpha)
     betas = get(initializer).betas(width, depth, in_features, 1)
     return exp(depth * (1.5 * math.log(width) + log(math.fsum(betas))) - math.log(alpha))
 
@@ -175,6 +175,40 @@ def theorem2_width(depth: int, c: float, ratio: float = 0.1) -> float:
     if c <= 1.5:
         return math.inf
     return exp((math.log(depth) - math.log(ratio) / depth) / (c - 1.5))
+
+
+def layer_change_bound(norms: Sequence[float], output: float, alpha: float = 1.0) -> list[float]:
+    """Return a lower bound on every layer's RD once some |f(x)| with ‖x‖ ≤ 1 has reached an output.
+
+    Gradient flow conserves ‖W_l‖_F² − ‖W_k‖_F² of every two layers, and |f(x)| ≤ Π_l ‖W_l‖_F / α. So the largest
+    layer has ‖W‖_F ≥ (α|f|)^{1/L}, and with n_l = ‖W_l(0)‖_F every layer has
+    RD_l ≥ √((α|f|)^{2/L} − max_k n_k² + n_l²)/n_l − 1.
+
+    Args:
+        norms: n_1..n_L > 0, at least two.
+        output: |f| ≥ 0.
+        alpha: α > 0, the scaling factor of Eq. (2).
+
+    Returns:
+        One bound a layer; 0 where the argument says nothing.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Source: derived in chapter 06; the conservation law is Du, Hu and Lee 2018, Corollary 2.1. Used by: chapter 06.
+    """
+    if len(norms) < 2 or not all(0 < norm < math.inf for norm in norms):
+        raise ValueError(f"norms must be at least two, positive and finite, got {norms!r}.")
+    if isinstance(output, bool) or not 0 <= output < math.inf:
+        raise ValueError(f"output must be non-negative and finite, got {output!r}.")
+    _check_alpha(alpha)
+    largest = (alpha * output) ** (2 / len(norms)) - max(norms) ** 2
+    return [max(0.0, math.sqrt(max(0.0, largest + norm**2)) / norm - 1) for norm in norms]
+
+
+def _check_alpha(alpha: float) -> None:
+    if isinstance(alpha, bool) or not 0 < alpha < math.inf:
+        raise ValueError(f"alpha must be positive and finite, got {alpha!r}.")
 
 
 def _check_gammas(gamma: float, gamma_prime: float) -> None:

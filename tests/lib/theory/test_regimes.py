@@ -5,10 +5,15 @@ from __future__ import annotations
 import math
 
 import pytest
+import torch
 
+from lib.estimators import relative_change
+from lib.experiments.regimes import points
 from lib.initializers import Initializer, get
+from lib.networks import FCN
 from lib.theory.regimes import (
     boundary,
+    layer_change_bound,
     regime,
     scaled_initializer,
     scales,
@@ -16,6 +21,7 @@ from lib.theory.regimes import (
     theorem2_width,
     width_slope,
 )
+from lib.training import gradient_flow
 
 
 @pytest.mark.parametrize(
@@ -117,6 +123,23 @@ def test_the_width_of_theorem_2_solves_its_equation() -> None:
     assert theorem2_width(2, 1.500001) == math.inf  # beyond the largest float
 
 
+def test_the_bound_on_every_layer_by_hand_and_on_a_trained_network() -> None:
+    assert layer_change_bound([0.1, 0.1], 1.0) == pytest.approx([9, 9])
+    assert layer_change_bound([0.3, 0.1], 1.0) == pytest.approx([1 / 0.3 - 1, math.sqrt(1 - 0.08) / 0.1 - 1])
+    assert layer_change_bound([2.0, 3.0, 1.0], 1.0) == [0, 0, 0]
+    assert layer_change_bound([0.1] * 3, 1.0, alpha=8.0) == pytest.approx([19] * 3)
+    for depth in (2, 3):
+        network = FCN(12, depth, 8, 1, "power-1.5", seed=1, dtype=torch.float64)
+        start = [weight.detach().clone() for weight in network.weights]
+        data = points("teacher")
+        gradient_flow(network, data, stop_at=1e-2)
+        with torch.no_grad():
+            reached = float(network(data.x).abs().max())
+        bounds = layer_change_bound([float(weight.norm()) for weight in start], reached)
+        moved = relative_change(network, start)[0].tolist()
+        assert all(b < m for b, m in zip(bounds, moved, strict=True)) and min(bounds) > 1
+
+
 @pytest.mark.parametrize(
     ("call", "name"),
     [
@@ -132,6 +155,10 @@ def test_the_width_of_theorem_2_solves_its_equation() -> None:
         (lambda: theorem2_ratio(0, 2, 3, "he"), "width must be an integer of at least 1"),
         (lambda: theorem2_ratio(8, 1, 3, "he"), "depth must be an integer of at least 2"),
         (lambda: theorem2_ratio(8, 2, 3, "he", alpha=0), "alpha must be positive"),
+        (lambda: layer_change_bound([1.0], 1), "norms must be at least two"),
+        (lambda: layer_change_bound([1.0, 0.0], 1), "norms must be at least two, positive"),
+        (lambda: layer_change_bound([1.0, 1.0], math.nan), "output must be non-negative"),
+        (lambda: layer_change_bound([1.0, 1.0], 1, alpha=0), "alpha must be positive"),
         (lambda: theorem2_width(1, 2), "depth must be an integer of at least 2"),
         (lambda: theorem2_width(2, 0), "c must be positive"),
         (lambda: theorem2_width(2, 2, 1), r"ratio must be in \(0, 1\)"),
