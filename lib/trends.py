@@ -129,6 +129,10 @@ def crossing(places: np.ndarray | list[float], values: np.ndarray | list[float])
     return places[-1] if len(values) and values[-1] == 0 else np.nan
 
 
+# Fewer replicates never decide a registered claim.
+MINIMUM_SEEDS = 5
+
+
 class Decision(NamedTuple):
     """The two p values of a registered rule, before Holm's adjustment over the claim's family.
 
@@ -150,7 +154,7 @@ class Decision(NamedTuple):
 def decide_beyond(
     values: np.ndarray | list[float], alternative: str, center: float = 0.0, margin: float = 0.0
 ) -> Decision:
-    """Return the register's rule `t`: is the mean over seeds beyond `center` ("greater" or "less")?
+    """Return the register's rule `t`: is the mean over at least five seeds beyond `center` ("greater" or "less")?
 
     p_for is that of "not beyond center", p_against that of "beyond center + margin" (center − margin for "less").
 
@@ -163,11 +167,13 @@ def decide_beyond(
         raise ValueError(f"alternative must be greater or less, got {alternative!r}.")
     sign = 1 if alternative == "greater" else -1
     values = sign * np.asarray(values, dtype=float)
+    if np.isfinite(values).sum() < MINIMUM_SEEDS:
+        return Decision(np.nan, np.nan)
     return Decision(p_above(values, sign * center), p_above(-values, -(sign * center + margin)))
 
 
 def decide_equal(values: np.ndarray | list[float], center: float, margin: float) -> Decision:
-    """Return the register's rule `tost`: does the mean over seeds lie in center ± margin?
+    """Return the register's rule `tost`: does the mean over at least five seeds lie in center ± margin?
 
     p_for is the larger one-sided p of "above the lower end" and "below the upper end"; p_against twice the smaller of
     the opposite two.
@@ -175,6 +181,8 @@ def decide_equal(values: np.ndarray | list[float], center: float, margin: float)
     Source: lib/experiments/register.yml, statistic tost. Used by: chapter 06.
     """
     values = np.asarray(values, dtype=float)
+    if np.isfinite(values).sum() < MINIMUM_SEEDS:
+        return Decision(np.nan, np.nan)
     low, high = center - margin, center + margin
     p_for = max(p_above(values, low), p_above(-values, -high))
     return Decision(p_for, min(1.0, 2 * min(p_above(-values, -low), p_above(values, high))))
@@ -183,9 +191,11 @@ def decide_equal(values: np.ndarray | list[float], center: float, margin: float)
 def decide_every(decisions: list[Decision]) -> Decision:
     """Return the register's `every`: all curves have to support; one can contradict, at Bonferroni's price.
 
+    A curve with too few seeds (NaN) leaves the claim undecided.
+
     Source: lib/experiments/register.yml, rule 6. Used by: chapter 06.
     """
     if not decisions:
         return Decision(np.nan, np.nan)
     p_for, p_against = zip(*decisions, strict=True)
-    return Decision(max(p_for), min(1.0, len(decisions) * min(p_against)))
+    return Decision(float(np.max(p_for)), float(np.minimum(1.0, len(decisions) * np.min(p_against))))

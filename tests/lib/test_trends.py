@@ -136,4 +136,6 @@ def test_what_decisions_say() -> None:
     assert Decision(0.2, 0.8).outcome() == Decision(np.nan, np.nan).outcome() == "inconclusive"
     assert decide_every([Decision(0.01, 0.5), Decision(0.2, 0.02)]) == (0.2, 0.04)
     assert decide_every([]).outcome() == "inconclusive"
-    assert decide_equal([1.0], 1, 0.1).outcome() == "inconclusive"  # one seed
+    four = [1.0, 1.01, 0.99, 1.0]  # fewer than five seeds never decide
+    assert decide_equal(four, 1, 0.1).outcome() == decide_beyond(four, "less", 0).outcome() == "inconclusive"
+    assert decide_every([Decision(np.nan, np.nan), Decision(0.01, 0.001)]).outcome() == "inconclusive"
