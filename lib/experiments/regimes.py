@@ -269,12 +269,10 @@ def regime_slopes() -> list[WidthScan]:
 def regime_powers() -> list[WidthScan]:
     """Return S_w over Zhu et al.'s β_1 = β_2 = m^-c, α = 1, which is (γ, γ') = (2c, 0): c from 1/4 to 5/2.
 
-    At c = 9/4 and 5/2 one of the first five seeds did not converge at m = 1,000 and has no S_w; two more make up for it.
+    At c = 9/4 and 5/2 one of the first five seeds did not converge at m = 1,000 and has no S_w: two more replace it.
     """
-    more = _scans([(4.5, 0.0), (5.0, 0.0)], range(8, 10))
-    return more + _scans(
-        [(2 * c, 0.0) for c in (0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1, 1.25, 1.5, 1.75, 2, 2.25, 2.5)]
-    )
+    powers = (0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1, 1.25, 1.5, 1.75, 2, 2.25, 2.5)
+    return [*_scans([(2 * c, 0.0) for c in powers]), *_scans([(4.5, 0.0), (5.0, 0.0)], range(8, 10))]
 
 
 def regime_map() -> list[WidthScan]:
