@@ -89,3 +89,113 @@ def _t_interval(values: np.ndarray, level: float) -> tuple[float, float, float]:
         return mean, np.nan, np.nan
     half = stats.t.ppf((1 + level) / 2, count - 1) * values.std(ddof=1) / np.sqrt(count)
     return mean, mean - half, mean + half
+
+
+def log_slopes(frame: pd.DataFrame, quantity: str, by: list[str], axis: str = "width") -> pd.DataFrame:
+    """Return one line a group of `by` with the least-squares slope of log quantity on log axis, "slope".
+
+    With RD in the place of the quantity, widths on the axis and the seed in `by` it is Luo et al.'s S_w, one a seed.
+    A group that lacks one of the axis' values in the frame, or has an undefined quantity, is left out: its slope
+    would be over another range.
+
+    Used by: chapter 06.
+    """
+    levels = frame[axis].nunique()
+    lines = []
+    for key, group in frame.dropna(subset=[quantity]).groupby(by, sort=True):
+        if group[axis].nunique() == levels > 1:
+            slope = np.polyfit(np.log(group[axis].astype(float)), np.log(group[quantity].astype(float)), 1)[0]
+            lines.append((*(key if isinstance(key, tuple) else (key,)), slope))
+    return pd.DataFrame(lines, columns=[*by, "slope"])
+
+
+def crossing(places: np.ndarray | list[float], values: np.ndarray | list[float]) -> float:
+    """Return where values first change their sign along increasing places, linear in between; NaN if nowhere.
+
+    Raises:
+        ValueError: the places do not increase, or are not as many as the values.
+
+    Used by: chapter 06.
+    """
+    places, values = np.asarray(places, dtype=float), np.asarray(values, dtype=float)
+    if places.shape != values.shape or (np.diff(places) <= 0).any():
+        raise ValueError(f"places must increase and be as many as the values, got {places} and {len(values)} values.")
+    for left in range(len(values) - 1):
+        low, high = values[left], values[left + 1]
+        if low == 0:
+            return places[left]
+        if low * high < 0:
+            return places[left] + (places[left + 1] - places[left]) * low / (low - high)
+    return places[-1] if len(values) and values[-1] == 0 else np.nan
+
+
+# Fewer replicates never decide a registered claim.
+MINIMUM_SEEDS = 5
+
+
+class Decision(NamedTuple):
+    """The two p values of a registered rule, before Holm's adjustment over the claim's family.
+
+    Attributes:
+        p_for: of the null hypothesis that the claim does not hold; small supports it.
+        p_against: of the null hypothesis that it does; small contradicts it.
+    """
+
+    p_for: float
+    p_against: float
+
+    def outcome(self, alpha: float = 0.05) -> str:
+        """Return "contradicted", "supported" or "inconclusive"; contradicted goes first, NaN decides nothing."""
+        if self.p_against < alpha:
+            return "contradicted"
+        return "supported" if self.p_for < alpha else "inconclusive"
+
+
+def decide_beyond(
+    values: np.ndarray | list[float], alternative: str, center: float = 0.0, margin: float = 0.0
+) -> Decision:
+    """Return the register's rule `t`: is the mean over at least five seeds beyond `center` ("greater" or "less")?
+
+    p_for is that of "not beyond center", p_against that of "beyond center + margin" (center − margin for "less").
+
+    Raises:
+        ValueError: the alternative is neither.
+
+    Source: lib/experiments/register.yml, statistic t. Used by: chapter 06.
+    """
+    if alternative not in ("greater", "less"):
+        raise ValueError(f"alternative must be greater or less, got {alternative!r}.")
+    sign = 1 if alternative == "greater" else -1
+    values = sign * np.asarray(values, dtype=float)
+    if np.isfinite(values).sum() < MINIMUM_SEEDS:
+        return Decision(np.nan, np.nan)
+    return Decision(p_above(values, sign * center), p_above(-values, -(sign * center + margin)))
+
+
+def decide_equal(values: np.ndarray | list[float], center: float, margin: float) -> Decision:
+    """Return the register's rule `tost`: does the mean over at least five seeds lie in center ± margin?
+
+    p_for is the larger one-sided p of "above the lower end" and "below the upper end"; p_against twice the smaller of
+    the opposite two.
+
+    Source: lib/experiments/register.yml, statistic tost. Used by: chapter 06.
+    """
+    values = np.asarray(values, dtype=float)
+    if np.isfinite(values).sum() < MINIMUM_SEEDS:
+        return Decision(np.nan, np.nan)
+    low, high = center - margin, center + margin
+    p_for = max(p_above(values, low), p_above(-values, -high))
+    return Decision(p_for, min(1.0, 2 * min(p_above(-values, -low), p_above(values, high))))
+
+
+def decide_every(decisions: list[Decision]) -> Decision:
+    """Return the register's `every`: all curves have to support; one can contradict, at Bonferroni's price.
+
+    A curve with too few seeds (NaN) leaves the claim undecided.
+
+    Source: lib/experiments/register.yml, rule 6. Used by: chapter 06.
+    """
+    if not decisions:
+        return Decision(np.nan, np.nan)
+    p_for, p_against = zip(*decisions, strict=True)
+    return Decision(float(np.max(p_for)), float(np.minimum(1.0, len(decisions) * np.min(p_against))))

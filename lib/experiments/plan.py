@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from lib.experiments.configuration import Configuration
 from lib.experiments.early import EarlyTraining
+from lib.experiments.regimes import regime_depths, regime_directions, regime_map, regime_powers, regime_slopes
 from lib.experiments.task import Task
 
 WIDTHS = tuple(2**k for k in range(4, 15))
@@ -85,6 +86,18 @@ def fashion() -> list[Configuration]:
     return _cells(["he", "lecun"], [2, 6, 10], [16, 64], dataset="fashion-mnist")
 
 
+def budget() -> list[Configuration]:
+    """Return He and m^-2 at L = 2 on digits, learning rate × epochs crossed: is laziness settled at initialization?"""
+    return [
+        configuration
+        for lr in (1e-3, 1e-2, 1e-1)
+        for epochs in (5, 50, 500)
+        for configuration in _cells(
+            ["he", "power-2"], [2], [256], dataset="digits", lr=lr, epochs=epochs, schedule="constant"
+        )
+    ]
+
+
 def paper_he() -> list[Configuration]:
     """Return the paper's own widths for He, Figs. 4a and 5a: meant for a CUDA device, as what follows."""
     return _cells(["he"], DEPTHS, WIDTHS[5:9])
@@ -131,5 +144,11 @@ EXPERIMENTS: dict[str, Callable[[], list[Task]]] = {
         paper_nonlazy,
         paper_widest,
         early,
+        regime_slopes,
+        regime_powers,
+        regime_map,
+        regime_depths,
+        regime_directions,
+        budget,
     )
 }

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from lib import initializers
 
-FACTORS = ("initializer", "depth", "width", "samples")
+FACTORS = ("initializer", "depth", "width", "samples", "gamma_prime", "lr", "epochs")
 # What a statistic needs of its test beyond a selection and a measurement.
 NEEDS = {
     "t": ("alternative",),
@@ -29,6 +29,7 @@ EFFECTS = {
     "step": ("axis",),
     "slope": ("axis",),
     "change": ("axis",),
+    "crossing": ("axis",),
     "slope_difference": ("axis", "arms"),
     "spearman": ("versus",),
     "aic_difference": (),

@@ -39,7 +39,18 @@ def test_the_register_precedes_every_row(path: Path) -> None:
     assert not early, f"rows older than the register: {early}"
 
 
-@pytest.mark.parametrize(("experiment", "numbers"), [("early", (38, 39, 40, 41, 42, 43, 44))])
+@pytest.mark.parametrize(
+    ("experiment", "numbers"),
+    [
+        ("early", (38, 39, 40, 41, 42, 43, 44)),
+        ("regime-slopes", (34,)),
+        ("regime-powers", (34,)),
+        ("regime-map", (85,)),
+        ("regime-depths", (32,)),
+        ("regime-directions", (46,)),
+        ("budget", (36,)),
+    ],
+)
 def test_claims_registered_later_precede_their_own_rows(experiment: str, numbers: tuple[int, ...]) -> None:
     path = ROOT / "results" / f"{experiment}.jsonl"
     first = min(datetime.fromisoformat(row["provenance"]["date"]) for row in Store(path).rows())
