@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from lib.experiments.configuration import Configuration
+from lib.experiments.noise_fitting import NoiseFitting
 from lib.experiments.task import Task
 
 WIDTHS = tuple(2**k for k in range(4, 15))
@@ -84,6 +85,17 @@ def fashion() -> list[Configuration]:
     return _cells(["he", "lecun"], [2, 6, 10], [16, 64], dataset="fashion-mnist")
 
 
+def random_labels(seeds: Iterable[int] = _SEEDS) -> list[NoiseFitting]:
+    """Return random labels fitted by networks with at least twice as many weights as points: the laws of robustness."""
+    samples = (128, 256, 512, 1024)
+    cells = [
+        *[(n, d, k, 2) for n in samples for d in (16, 32, 64) for k in (4, 8, *WIDTHS[:7])],
+        *[(n, 32, k, 3) for n in samples for k in WIDTHS[:5]],
+    ]
+    tasks = [NoiseFitting(n, d, k, depth, seed) for n, d, k, depth in cells for seed in seeds]
+    return [task for task in tasks if task.parameters >= 2 * task.samples]
+
+
 def paper_he() -> list[Configuration]:
     """Return the paper's own widths for He, Figs. 4a and 5a: meant for a CUDA device, as what follows."""
     return _cells(["he"], DEPTHS, WIDTHS[5:9])
@@ -113,6 +125,7 @@ EXPERIMENTS: dict[str, Callable[[], list[Task]]] = {
         nonlazy,
         samples,
         fashion,
+        random_labels,
         paper_he,
         paper_lecun,
         paper_nonlazy,
