@@ -246,8 +246,8 @@ def test_a_defect_is_one_clear_sentence(document: dict[str, Any], defect: str) -
 def test_an_amendment_is_kept(document: dict[str, Any]) -> None:
     text = "{date: 2030-01-01, claims: [61], change: margin doubled, reason: seeds vary more than thought}"
     document["amendments"].append(yaml.safe_load(text))
-    assert parse(document).amendments[0]["claims"] == [61]
-    document["amendments"][0]["date"] = "soon"
+    assert parse(document).amendments[-1]["claims"] == [61]
+    document["amendments"][-1]["date"] = "soon"
     with pytest.raises(ValueError, match="amendment: date must be YYYY-MM-DD"):
         parse(document)
 
