@@ -2,5 +2,6 @@
 
 from lib.data.dataset import Dataset
 from lib.data.loading import NAMES, SCALINGS, load
+from lib.data.noise import random_labels
 
-__all__ = ["NAMES", "SCALINGS", "Dataset", "load"]
+__all__ = ["NAMES", "SCALINGS", "Dataset", "load", "random_labels"]

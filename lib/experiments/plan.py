@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from lib.experiments.configuration import Configuration
 from lib.experiments.early import EarlyTraining
+from lib.experiments.noise_fitting import NoiseFitting
 from lib.experiments.regimes import regime_depths, regime_directions, regime_map, regime_powers, regime_slopes
 from lib.experiments.task import Task
 
@@ -98,6 +99,17 @@ def budget() -> list[Configuration]:
     ]
 
 
+def random_labels(seeds: Iterable[int] = _SEEDS) -> list[NoiseFitting]:
+    """Return random labels fitted by networks with at least twice as many weights as points: the laws of robustness."""
+    samples = (128, 256, 512, 1024)
+    cells = [
+        *[(n, d, k, 2) for n in samples for d in (16, 32, 64) for k in (4, 8, *WIDTHS[:7])],
+        *[(n, 32, k, 3) for n in samples for k in WIDTHS[:5]],
+    ]
+    tasks = [NoiseFitting(n, d, k, depth, seed) for n, d, k, depth in cells for seed in seeds]
+    return [task for task in tasks if task.parameters >= 2 * task.samples]
+
+
 def paper_he() -> list[Configuration]:
     """Return the paper's own widths for He, Figs. 4a and 5a: meant for a CUDA device, as what follows."""
     return _cells(["he"], DEPTHS, WIDTHS[5:9])
@@ -139,16 +151,17 @@ EXPERIMENTS: dict[str, Callable[[], list[Task]]] = {
         nonlazy,
         samples,
         fashion,
-        paper_he,
-        paper_lecun,
-        paper_nonlazy,
-        paper_widest,
+        budget,
         early,
         regime_slopes,
         regime_powers,
         regime_map,
         regime_depths,
         regime_directions,
-        budget,
+        random_labels,
+        paper_he,
+        paper_lecun,
+        paper_nonlazy,
+        paper_widest,
     )
 }

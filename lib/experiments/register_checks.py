@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from lib import initializers
 
-FACTORS = ("initializer", "depth", "width", "samples", "gamma_prime", "lr", "epochs")
+FACTORS = ("initializer", "depth", "width", "samples", "features", "gamma_prime", "lr", "epochs")
 # What a statistic needs of its test beyond a selection and a measurement.
 NEEDS = {
     "t": ("alternative",),
@@ -85,20 +85,22 @@ def check_claim(where: str, entry: Mapping[str, Any], document: Mapping[str, Any
         fail(where, f"tests must list at least one test, got {entry['tests']!r}")
     reported = entry["reported"]
     check_keys(f"{where}, reported", reported, (), ("moments", "columns", "initializers"))
-    _all_of(where, "reported moments", reported.get("moments", []), document["moments"])
-    _all_of(where, "reported columns", reported.get("columns", []), document["columns"])
+    sweeps = [name for test in entry["tests"] if isinstance(test, Mapping) for name in test.get("sweeps", [])]
+    for name in ("moments", "columns"):
+        _all_of(where, f"reported {name}", reported.get(name, []), _known(name, sweeps, document))
     for name in reported.get("initializers", []):
         _initializer(where, name)
 
 
 def check_test(where: str, entry: Mapping[str, Any], document: Mapping[str, Any]) -> None:
     """Raise ValueError for what is wrong with one test of a claim: an unknown word, or nothing that can be computed."""
-    measurements = {*document["columns"], *document["derived"]}
+    _all_of(where, "sweeps", entry["sweeps"], document["sweeps"])
+    measurements = {*_known("columns", entry["sweeps"], document), *document["derived"]}
     _one_of(where, "statistic", entry["statistic"], document["statistics"])
     _one_of(where, "effect", entry["effect"], document["effects"])
     _one_of(where, "settings", entry["settings"], ("primary", "all"))
     _one_of(where, "transform", entry["transform"], ("log", "none"))
-    _one_of(where, "moment", entry["moment"], document["moments"])
+    _one_of(where, "moment", entry["moment"], _known("moments", entry["sweeps"], document))
     _one_of(where, "margin", entry["margin"], document["margins"])
     _one_of(where, "quantifier", entry["quantifier"], ("every", "unstated"))
     _one_of(where, "against", entry["against"], ("always", "never", "trained"))
@@ -110,8 +112,7 @@ def check_test(where: str, entry: Mapping[str, Any], document: Mapping[str, Any]
     ):
         if name in entry:
             _one_of(where, name, entry[name], allowed)
-    for name, allowed in (("sweeps", document["sweeps"]), ("cells", document["cells"])):
-        _all_of(where, name, entry[name], allowed)
+    _all_of(where, "cells", entry["cells"], document["cells"])
     for name in ("curves", "pool"):
         _all_of(where, name, entry.get(name, []), FACTORS)
     if not isinstance(entry["trained"], bool):
@@ -142,6 +143,12 @@ def check_amendment(amendment: Any, registered: Collection[int]) -> None:
     for name in ("change", "reason"):
         if not isinstance(amendment[name], str) or not amendment[name].strip():
             fail("amendment", f"{name} must be a text, got {amendment[name]!r}")
+
+
+def _known(name: str, sweeps: Collection[str], document: Mapping[str, Any]) -> list[str]:
+    """Return the columns or moments of rows: those of trainings, and those that sweeps of other tasks bring along."""
+    own = [word for sweep in sweeps if sweep in document["sweeps"] for word in document["sweeps"][sweep].get(name, ())]
+    return list(dict.fromkeys([*document[name], *own]))
 
 
 def _check_needs(where: str, entry: Mapping[str, Any], document: Mapping[str, Any]) -> None:

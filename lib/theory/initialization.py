@@ -165,7 +165,7 @@ def lower_bound_constant(in_features: int) -> float:
     Raises:
         ValueError: d is not a positive integer.
 
-    Source: Zhu et al. 2022, Definition 1, for bias-free networks. Used by: chapters 02, 03 and 07.
+    Source: Zhu et al. 2022, Definition 1, for bias-free networks. Used by: chapters 02, 03, 07 and 14.
     """
     check_sizes(width=1, depth=2, in_features=in_features, out_features=1)
     return math.exp(math.lgamma(in_features / 2 + 1) - math.lgamma((in_features + 3) / 2)) / math.sqrt(math.pi)

@@ -49,6 +49,7 @@ def test_the_register_precedes_every_row(path: Path) -> None:
         ("regime-depths", (32,)),
         ("regime-directions", (46,)),
         ("budget", (36,)),
+        ("random-labels", (31,)),
     ],
 )
 def test_claims_registered_later_precede_their_own_rows(experiment: str, numbers: tuple[int, ...]) -> None:
