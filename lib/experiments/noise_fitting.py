@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -145,8 +146,8 @@ def _descend(network: FCN, data: Sequence[Dataset], lr: float, steps: int) -> It
         descent.total.zero_()
 
 
-def measure(network: FCN, initial: Sequence[torch.Tensor], data: Dataset) -> dict[str, float]:
-    """Return one measurement of a network of one replica, to six digits.
+def measure(network: FCN, initial: Sequence[torch.Tensor], data: Dataset) -> dict[str, float | None]:
+    """Return one measurement of a network of one replica, to six digits; None is undefined (a dead network's 0/0).
 
     train_mse. P and relative_stability at the test points, P_train at the training points. gradient_norm: the largest
     ‖∇f‖ at a training point. lipschitz: the largest that gradient ascent finds anywhere, with steps up to
@@ -170,7 +171,8 @@ def measure(network: FCN, initial: Sequence[torch.Tensor], data: Dataset) -> dic
         "output_norm": network(data.x_test).detach().abs().mean(),
         "kappa": lazy_training_ratio(network, initial),
     }
-    return {name: float(f"{float(value):.{_DIGITS}g}") for name, value in columns.items()}
+    values = {name: float(value) for name, value in columns.items()}
+    return {name: float(f"{v:.{_DIGITS}g}") if math.isfinite(v) else None for name, v in values.items()}
 
 
 @outcome.register

@@ -74,6 +74,15 @@ def test_a_replica_s_result_is_its_seed_s_alone(fitted):
         assert first == measured["step"]
 
 
+def test_a_dead_network_has_no_relative_stability():
+    network = FCN(2, 2, 3, 1)
+    with torch.no_grad():
+        network.weights[1].zero_()
+    m = measure(network, [weight.detach().clone() + 1 for weight in network.weights], random_labels(20, 3, seed=0))
+    assert m["relative_stability"] is None
+    assert m["lipschitz"] == m["P"] == 0 and m["train_mse"] == 1
+
+
 def test_what_does_not_fit_says_so():
     (measurements,) = fit([dataclasses.replace(SMALL, width=1, steps=200)])
     assert [m["reached"] for m in measurements] == [None, *MATCHED_ERRORS]
