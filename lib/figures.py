@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogFormatterSciNotation, LogLocator, NullLocator
 
 from lib.trends import summarise
 
@@ -68,12 +68,17 @@ def _power_of_two(value: float, _position: int) -> str:
 
 
 def log_axis(axis: Axes, label: str) -> None:
-    """Give an axis a logarithmic ordinate with plain numbers, labelled also where the data span less than a decade."""
+    """Give an axis a logarithmic ordinate, labelled also where the data span less than a decade.
+
+    Numbers are plain, and powers of ten where the axis leaves 10⁻⁵ to 10⁵.
+    """
     axis.set_yscale("log")
     low, high = axis.get_ylim()
     subs = (1.0,) if high / low > 100 else (1.0, 2.0, 5.0) if high / low > 8 else tuple(np.arange(1.0, 10.0))
     axis.yaxis.set_major_locator(LogLocator(subs=subs))
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    plain = high <= 1e5 and low >= 1e-5
+    formatter = FuncFormatter(lambda value, _: f"{value:g}") if plain else LogFormatterSciNotation()
+    axis.yaxis.set_major_formatter(formatter)
     axis.yaxis.set_minor_locator(NullLocator())
     axis.set_ylabel(label)
 

@@ -19,6 +19,7 @@ from lib.experiments.configuration import Configuration
 from lib.experiments.measurement import EPOCHS
 from lib.experiments.rows import build, load_data, training_options
 from lib.experiments.stacks import stacks
+from lib.prose import scientific
 from lib.training import Moment, train
 
 
@@ -103,7 +104,7 @@ def in_words(outcome: pd.DataFrame | None) -> str:
         f"When this page was built, {len(outcome)} trainings were repeated to epoch {epoch} with their own seeds: "
         f"{named}. "
         f"P of {agreeing} of {len(outcome)} agrees with the published row; the largest relative deviation is "
-        f"{outcome['deviation'].max():.1e}, where {outcome['allowed'].min():g} is allowed."
+        f"{scientific(outcome['deviation'].max(), 1)}, where {scientific(outcome['allowed'].min())} is allowed."
     )
 
 

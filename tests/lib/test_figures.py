@@ -119,3 +119,14 @@ def svg():
 
 def test_equal_rows_give_equal_bytes(axis):
     assert svg() == svg()
+
+
+@pytest.mark.parametrize(("low", "high", "label"), [(0.2, 30.0, "10"), (1e-9, 1.0, "10^{-6}"), (1.0, 1e6, "10^{4}")])
+def test_a_logarithmic_ordinate_has_plain_numbers_or_powers_of_ten(low, high, label):
+    figure, axis = plt.subplots()
+    axis.plot([1, 2], [low, high])
+    figures.log_axis(axis, "stability $P$")
+    figure.canvas.draw()
+    assert any(label in text.get_text() for text in axis.get_yticklabels())
+    assert not any("e+" in text.get_text() or "e-" in text.get_text() for text in axis.get_yticklabels())
+    plt.close(figure)

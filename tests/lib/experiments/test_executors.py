@@ -228,8 +228,8 @@ def test_a_device_that_is_not_there_is_refused_here_but_not_for_a_cluster(store,
 @pytest.mark.parametrize(
     ("configurations", "into", "sentence"),
     [
-        ([{"width": 8}], None, "sweep takes Configuration objects here, got the dict"),
-        (["he"], None, "sweep takes Configuration objects here, got the str 'he'"),
+        ([{"width": 8}], None, "sweep takes Task objects here, got the dict"),
+        (["he"], None, "sweep takes Task objects here, got the str 'he'"),
         ([], "rows.jsonl", "sweep takes Store objects here, got the str 'rows.jsonl'"),
     ],
 )
