@@ -5,10 +5,10 @@
   const { log, exp, max, min, round, floor, ceil, LN10 } = Math;
   const CURVES = ["plateau", "transition", "exact", "bound"]; // in the order of painting
   const GAMMAS = Array.from({ length: 21 }, (_, k) => (50 + 5 * k) / 100);
-  const WIDTHS = [...new Set(Array.from({ length: 57 }, (_, k) => round(2 ** (k / 4))))];
+  const WIDTHS = Array.from({ length: 41 }, (_, k) => round(2 ** (4 + k / 4)));
   const DEPTHS = Array.from({ length: 15 }, (_, k) => k + 2);
   const INPUTS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 784, 1024, 2048, 3072, 4096];
-  const OUTPUTS = [1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000];
+  const OUTPUTS = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16];
   // β_1², β² and β_L², as lib.initializers has them.
   const VARIANCES = {
     lecun: (m, d, o) => [1 / d, 1 / m, 1 / m],
@@ -76,7 +76,10 @@
 
   const start = (root, serial) => {
     const chosen = JSON.parse(root.dataset.start);
-    const stops = { gamma: GAMMAS, width: WIDTHS, depth: DEPTHS, inputs: INPUTS, outputs: OUTPUTS };
+    const stops = { gamma: GAMMAS, depth: DEPTHS, inputs: INPUTS };
+    // Theorem 1 has no more outputs than neurons, wherever the two sliders stand.
+    stops.width = WIDTHS.filter((m) => m >= chosen.outputs);
+    stops.outputs = OUTPUTS.filter((o) => o <= min(chosen.width, ...stops.width));
     const control = (name) => root.querySelector(`[name="${name}"]`);
     for (const [name, values] of Object.entries(stops)) {
       stops[name] = [...new Set([...values, chosen[name]])].sort((one, other) => one - other);

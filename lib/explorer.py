@@ -17,11 +17,12 @@ def theorem1_explorer(
 ) -> str:
     """Return HTML in which Eq. (3), its two terms and the exact stability at initialization follow sliders.
 
-    The sliders move m from 1 to 2^14, L from 2 to 16, d from 1 to 4,096, o from 1 to 1,000 and γ from 0.5 to 1.5; a
-    start between or beyond their stops becomes a stop. One panel has the width on its axis and one the depth.
+    The sliders move m from 16 to 2^14, L from 2 to 16, d from 1 to 4,096, o from 1 to 16 and γ from 0.5 to 1.5; a start
+    between or beyond their stops becomes a stop, and stops at which o would exceed m are left out. One panel has the
+    width on its axis and one the depth.
 
     Args:
-        width, depth, in_features, out_features: where the sliders start; m ≥ 1, L ≥ 2, d ≥ 1, o ≥ 1.
+        width, depth, in_features, out_features: where the sliders start; m ≥ o, L ≥ 2, d ≥ 1, o ≥ 1.
         initializer: "lecun", "he", "ntk", "ntk-slides" or "gamma", the He initialization with β = γ√(2/m).
         gamma: where the slider of γ starts, positive; it acts on "gamma" alone.
 

@@ -40,12 +40,16 @@ def theorem1_terms(
         Both terms, in units of the output per input; 0 or inf where they leave the range of a float.
 
     Raises:
-        ValueError: a size is out of range, the initializer is unknown, or layers 2..L-1 do not share one β.
+        ValueError: a size is out of range, o > m, the initializer is unknown, or layers 2..L-1 do not share one β.
 
     Source: Zhu et al. 2022, Theorem 1, Eq. (3). Used by: chapter 04.
     """
     initializer = get(initializer)
     first, *hidden, last = initializer.betas(width, depth, in_features, out_features)
+    if out_features > width:
+        raise ValueError(
+            f"out_features must be at most the width {width}, got {out_features!r}: Theorem 1 is about wide layers."
+        )
     if len(set(hidden)) > 1:
         raise ValueError(
             f"Eq. (3) needs the same β in layers 2..L-1, but initializer {initializer.name!r} has {len(set(hidden))} "
@@ -68,7 +72,7 @@ def theorem1(width: int, depth: int, in_features: int, out_features: int, initia
         initializer: a name known to `lib.initializers.get`, or an Initializer.
 
     Raises:
-        ValueError: a size is out of range, the initializer is unknown, or layers 2..L-1 do not share one β.
+        ValueError: a size is out of range, o > m, the initializer is unknown, or layers 2..L-1 do not share one β.
 
     Source: Zhu et al. 2022, Theorem 1, Eq. (3), and Table 1. Used by: chapter 04.
     """

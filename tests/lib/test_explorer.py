@@ -41,6 +41,7 @@ def test_every_control_has_a_label_and_the_drawings_are_named():
         ((64, 1, 784, 10, "he"), "depth must be an integer of at least 2"),
         ((64, 6, 784.0, 10, "he"), "in_features must be an integer"),
         ((64, 6, 784, 0, "he"), "out_features must be an integer of at least 1"),
+        ((64, 6, 784, 65, "he"), "out_features must be at most the width 64"),
         ((64, 6, 784, 10, "power-2"), "initializer must be one of lecun, he"),
         ((64, 6, 784, 10, "gamma", 0.0), "gamma must be positive and finite"),
         ((64, 6, 784, 10, "gamma", math.nan), "gamma must be positive and finite"),

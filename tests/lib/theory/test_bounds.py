@@ -135,7 +135,7 @@ def test_only_the_plateau_is_left_at_infinite_width(name):
 @pytest.mark.parametrize("name", ["lecun", "he", "ntk"])
 def test_the_critical_width_is_where_the_bound_peaks(name, depth, peak):
     assert critical_width(depth) == peak
-    values = {m: theorem1(m, depth, 784, 10, name) for m in range(1, 4 * peak)}
+    values = {m: theorem1(m, depth, 784, 1, name) for m in range(1, 4 * peak)}
     assert max(values, key=values.get) == peak
 
 
@@ -148,7 +148,7 @@ def test_the_terms_have_one_ratio_under_every_initialization(name):
 
 @pytest.mark.parametrize("name", ["he", "ntk", "gamma-1.2"])
 def test_without_a_decay_the_bound_grows_with_depth(name):
-    for m in (1, 16, 1024, 16384):
+    for m in (10, 16, 1024, 16384):
         values = [theorem1(m, depth, 784, 10, name) for depth in range(2, 30)]
         assert values == sorted(values)
         # Where m >> L³ the first term is far below the last digit of the second, and He and NTK do not move at all.
@@ -164,9 +164,9 @@ def test_the_lecun_bound_falls_with_depth_only_where_it_is_wide():
     assert falling == [13, 14]
 
 
-@pytest.mark.parametrize(("depth", "o", "value"), [(2, 10, 2.085), (10, 10, 136.6), (4, 1, 28.45)])
+@pytest.mark.parametrize(("depth", "o", "value"), [(2, 4, 2.716), (10, 10, 136.6), (4, 1, 28.45)])
 def test_peak_over_plateau_by_hand(depth, o, value):
-    # 1 + 8/√(20e), 1 + 1000/√(20e), 1 + 64/√(2e).
+    # 1 + 8/√(8e), 1 + 1000/√(20e), 1 + 64/√(2e).
     assert peak_over_plateau(depth, o) == pytest.approx(value, rel=5e-4)
     for name in ("lecun", "he", "ntk"):
         terms = theorem1_terms(depth**3 // 2, depth, 784, o, name)
@@ -193,9 +193,17 @@ def test_peak_over_plateau_on_the_papers_widths(depth, ratio):
     assert (values[0] == max(values)) == (depth == 2)
 
 
-def test_peak_over_plateau_at_depth_2_itself():
-    terms = theorem1_terms(4, 2, 784, 10, "he")
-    assert sum(terms) / terms.plateau == pytest.approx(2.08, abs=0.005)
+def test_peak_over_plateau_of_two_layers_lies_below_the_papers_grid():
+    assert peak_over_plateau(2, 10) == pytest.approx(2.08, abs=0.005)
+    terms = theorem1_terms(16, 2, 784, 10, "he")
+    assert sum(terms) / terms.plateau < 1.5
+
+
+@pytest.mark.parametrize("function", [theorem1, theorem1_terms])
+def test_more_outputs_than_neurons_are_refused(function):
+    function(10, 4, 784, 10, "he")
+    with pytest.raises(ValueError, match="out_features must be at most the width 9, got 10"):
+        function(9, 4, 784, 10, "he")
 
 
 def test_extreme_sizes_neither_overflow_nor_underflow_on_the_way():
