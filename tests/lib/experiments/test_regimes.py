@@ -10,7 +10,8 @@ import torch
 
 from lib.experiments import sweep
 from lib.experiments.plan import EXPERIMENTS
-from lib.experiments.regimes import WidthScan, build, measure, points, published_scans
+from lib.experiments.regimes import WidthScan, build, measure, points
+from lib.experiments.scans import published_scans
 from lib.initializers import get
 from lib.networks import FCN
 
