@@ -12,6 +12,8 @@ from lib.explorer import theorem1_explorer
 from lib.theory.bounds import theorem1, theorem1_terms
 from lib.theory.initialization import mean_stability
 
+pytestmark = pytest.mark.slow  # a journey over every control
+
 PAGE = "chapters/04_theorem_1"
 
 # The points of a curve, turned from pixels back into numbers by the extents that the drawing carries.

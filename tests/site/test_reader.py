@@ -16,6 +16,8 @@ from visit import SETTLED, listening
 
 from book.project import Project
 
+pytestmark = pytest.mark.slow  # journeys through the built site
+
 ROOT = Path(__file__).resolve().parents[2]
 STABILITY = "chapters/02_perturbation_stability"
 

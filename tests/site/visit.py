@@ -110,11 +110,22 @@ def listening(tab: Page) -> Iterator[Visit]:
         if answer.status >= 400:
             visit.trouble.append(f"{answer.status} for {answer.url}")
 
+    asked: list[Any] = []
+
+    def on_request(request: Any) -> None:
+        asked.append(request)
+        visit.requests.append(request.url)
+
+    def on_failure(request: Any) -> None:
+        # What the page before was still loading is aborted when the tab leaves it: not this page's trouble.
+        if request in asked:
+            visit.trouble.append(f"{request.failure} for {request.url}")
+
     hooks = {
         "console": on_console,
         "pageerror": lambda error: visit.trouble.append(f"exception: {error}"),
-        "request": lambda request: visit.requests.append(request.url),
-        "requestfailed": lambda request: visit.trouble.append(f"{request.failure} for {request.url}"),
+        "request": on_request,
+        "requestfailed": on_failure,
         "response": on_answer,
     }
     for event, hook in hooks.items():
