@@ -58,7 +58,7 @@ def p_above(values: np.ndarray | list[float], center: float = 0.0) -> float:
 
     For "at least `center`" take the values and the center with the opposite sign. NaN values are left out.
 
-    Used by: chapter 04, for the rules of the register.
+    Used by: chapter 04, lib.decisions.
     """
     values = np.asarray(values, dtype=float)
     values = values[~np.isnan(values)]
@@ -127,75 +127,3 @@ def crossing(places: np.ndarray | list[float], values: np.ndarray | list[float])
         if low * high < 0:
             return places[left] + (places[left + 1] - places[left]) * low / (low - high)
     return places[-1] if len(values) and values[-1] == 0 else np.nan
-
-
-# Fewer replicates never decide a registered claim.
-MINIMUM_SEEDS = 5
-
-
-class Decision(NamedTuple):
-    """The two p values of a registered rule, before Holm's adjustment over the claim's family.
-
-    Attributes:
-        p_for: of the null hypothesis that the claim does not hold; small supports it.
-        p_against: of the null hypothesis that it does; small contradicts it.
-    """
-
-    p_for: float
-    p_against: float
-
-    def outcome(self, alpha: float = 0.05) -> str:
-        """Return "contradicted", "supported" or "inconclusive"; contradicted goes first, NaN decides nothing."""
-        if self.p_against < alpha:
-            return "contradicted"
-        return "supported" if self.p_for < alpha else "inconclusive"
-
-
-def decide_beyond(
-    values: np.ndarray | list[float], alternative: str, center: float = 0.0, margin: float = 0.0
-) -> Decision:
-    """Return the register's rule `t`: is the mean over at least five seeds beyond `center` ("greater" or "less")?
-
-    p_for is that of "not beyond center", p_against that of "beyond center + margin" (center − margin for "less").
-
-    Raises:
-        ValueError: the alternative is neither.
-
-    Source: lib/experiments/register.yml, statistic t. Used by: chapter 06.
-    """
-    if alternative not in ("greater", "less"):
-        raise ValueError(f"alternative must be greater or less, got {alternative!r}.")
-    sign = 1 if alternative == "greater" else -1
-    values = sign * np.asarray(values, dtype=float)
-    if np.isfinite(values).sum() < MINIMUM_SEEDS:
-        return Decision(np.nan, np.nan)
-    return Decision(p_above(values, sign * center), p_above(-values, -(sign * center + margin)))
-
-
-def decide_equal(values: np.ndarray | list[float], center: float, margin: float) -> Decision:
-    """Return the register's rule `tost`: does the mean over at least five seeds lie in center ± margin?
-
-    p_for is the larger one-sided p of "above the lower end" and "below the upper end"; p_against twice the smaller of
-    the opposite two.
-
-    Source: lib/experiments/register.yml, statistic tost. Used by: chapter 06.
-    """
-    values = np.asarray(values, dtype=float)
-    if np.isfinite(values).sum() < MINIMUM_SEEDS:
-        return Decision(np.nan, np.nan)
-    low, high = center - margin, center + margin
-    p_for = max(p_above(values, low), p_above(-values, -high))
-    return Decision(p_for, min(1.0, 2 * min(p_above(-values, -low), p_above(values, high))))
-
-
-def decide_every(decisions: list[Decision]) -> Decision:
-    """Return the register's `every`: all curves have to support; one can contradict, at Bonferroni's price.
-
-    A curve with too few seeds (NaN) leaves the claim undecided.
-
-    Source: lib/experiments/register.yml, rule 6. Used by: chapter 06.
-    """
-    if not decisions:
-        return Decision(np.nan, np.nan)
-    p_for, p_against = zip(*decisions, strict=True)
-    return Decision(float(np.max(p_for)), float(np.minimum(1.0, len(decisions) * np.min(p_against))))

@@ -8,11 +8,7 @@ import pytest
 from scipy import stats
 
 from lib.trends import (
-    Decision,
     crossing,
-    decide_beyond,
-    decide_equal,
-    decide_every,
     log_interval,
     log_slopes,
     mean_interval,
@@ -128,29 +124,3 @@ def test_where_values_change_their_sign() -> None:
     assert np.isnan(crossing([0, 1], [1, 2]))
     with pytest.raises(ValueError, match="places must increase"):
         crossing([0, 0], [1, 2])
-
-
-def test_registered_rules_are_those_of_scipy() -> None:
-    values = np.array([0.9, 1.2, 1.1, 1.4, 1.0])
-    beyond = decide_beyond(values, "greater", center=0.8, margin=0.1)
-    assert beyond.p_for == pytest.approx(stats.ttest_1samp(values, 0.8, alternative="greater").pvalue)
-    assert beyond.p_against == pytest.approx(stats.ttest_1samp(values, 0.9, alternative="less").pvalue)
-    mirrored = decide_beyond(-values, "less", center=-0.8, margin=0.1)
-    assert mirrored == pytest.approx(beyond)
-    equal = decide_equal(values, 1.0, 0.3)
-    ends = [stats.ttest_1samp(values, 0.7, alternative="greater"), stats.ttest_1samp(values, 1.3, alternative="less")]
-    assert equal.p_for == pytest.approx(max(end.pvalue for end in ends))
-    assert equal.p_against == pytest.approx(min(1, 2 * (1 - max(end.pvalue for end in ends))))
-    with pytest.raises(ValueError, match="alternative must be greater or less"):
-        decide_beyond(values, "two-sided")
-
-
-def test_what_decisions_say() -> None:
-    assert Decision(0.01, 0.9).outcome() == "supported"
-    assert Decision(0.01, 0.01).outcome() == "contradicted"
-    assert Decision(0.2, 0.8).outcome() == Decision(np.nan, np.nan).outcome() == "inconclusive"
-    assert decide_every([Decision(0.01, 0.5), Decision(0.2, 0.02)]) == (0.2, 0.04)
-    assert decide_every([]).outcome() == "inconclusive"
-    four = [1.0, 1.01, 0.99, 1.0]  # fewer than five seeds never decide
-    assert decide_equal(four, 1, 0.1).outcome() == decide_beyond(four, "less", 0).outcome() == "inconclusive"
-    assert decide_every([Decision(np.nan, np.nan), Decision(0.01, 0.001)]).outcome() == "inconclusive"
