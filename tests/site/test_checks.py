@@ -168,6 +168,15 @@ def test_trouble_and_requests_to_the_outside_are_noted(tab: Page, tmp_path: Path
     assert outside.trouble
 
 
+def test_what_the_page_before_was_doing_is_not_noted(bad_page: Callable[[str], Visit]) -> None:
+    busy = "<script>setInterval(() => { fetch('gone.json').catch(() => {}); console.error('x') }, 1)</script>"
+    for _ in range(5):
+        assert bad_page(busy).trouble
+        fine = bad_page("<p>fine</p>")
+        assert fine.trouble == []
+        assert len(fine.requests) == 1
+
+
 def test_what_is_wider_than_a_phone_is_found(phone: Page, tmp_path: Path) -> None:
     def problems(body: str) -> list[str]:
         head = "<!doctype html><meta name=viewport content='width=device-width, initial-scale=1'>"

@@ -110,16 +110,11 @@ def listening(tab: Page) -> Iterator[Visit]:
         if answer.status >= 400:
             visit.trouble.append(f"{answer.status} for {answer.url}")
 
-    asked: list[Any] = []
-
     def on_request(request: Any) -> None:
-        asked.append(request)
         visit.requests.append(request.url)
 
     def on_failure(request: Any) -> None:
-        # What the page before was still loading is aborted when the tab leaves it: not this page's trouble.
-        if request in asked:
-            visit.trouble.append(f"{request.failure} for {request.url}")
+        visit.trouble.append(f"{request.failure} for {request.url}")
 
     hooks = {
         "console": on_console,
@@ -138,7 +133,11 @@ def listening(tab: Page) -> Iterator[Visit]:
 
 
 def open_page(tab: Page, url: str) -> Visit:
-    """Open a page, wait until its formulas, fonts and images are there, and observe it."""
+    """Open a page, wait until its formulas, fonts and images are there, and observe it.
+
+    The tab leaves the page before first: what that one still asks for, such as its icon, is not this page's trouble.
+    """
+    tab.goto("about:blank")
     with listening(tab) as visit:
         tab.goto(url)
         tab.evaluate(SETTLED)
