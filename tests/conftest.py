@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,3 +21,11 @@ def site() -> Path:
     report = build(project, "quick", only=None, overrides={})
     assert not report.failures, "\n".join(f"{failure}\n{failure.traceback}" for failure in report.failures)
     return project.html
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let processes started here be interrupted, also where a shell's background job has told us to ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

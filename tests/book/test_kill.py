@@ -99,6 +99,7 @@ def test_kernels_end_with_a_build_that_is_killed(project, edit, tmp_path):
         time.sleep(0.1)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_stops_a_build_at_once(project, edit):
     edit(project.chapters / "02_depth.md", 'print("product"', 'import time; time.sleep(600)\nprint("product"')
     build = start(project)

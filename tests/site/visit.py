@@ -114,7 +114,9 @@ def listening(tab: Page) -> Iterator[Visit]:
         visit.requests.append(request.url)
 
     def on_failure(request: Any) -> None:
-        visit.trouble.append(f"{request.failure} for {request.url}")
+        # A tab that goes on to the next page aborts what the one before was still loading: that is nobody's trouble.
+        if request.failure != "net::ERR_ABORTED":
+            visit.trouble.append(f"{request.failure} for {request.url}")
 
     hooks = {
         "console": on_console,

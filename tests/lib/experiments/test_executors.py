@@ -103,6 +103,7 @@ def test_a_worker_that_dies_ends_the_sweep_with_one_sentence(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_sweep_stops_its_workers_at_once(tmp_path):
     path, store = script(tmp_path, 100_000), tmp_path / "rows.jsonl"
     with subprocess.Popen([sys.executable, path, store, "2"], stderr=subprocess.PIPE) as process:
