@@ -31,6 +31,15 @@ def scientific(value: float, digits: int = 0) -> str:
     return f"{mantissa}\u00a0·\u00a010{str(exponent).translate(_SUPERSCRIPTS)}"
 
 
+def significant(value: float, digits: int = 3) -> str:
+    """Write a number with so many significant digits: "0.0120", "1,440", and "−1.23 · 10⁷" from a million on."""
+    plain = f"{value:#.{digits}g}".removesuffix(".") if value else "0"
+    size = abs(float(plain))
+    if not 0 < size < math.inf or 1e-4 <= size < 1e6:
+        return (f"{float(plain):,.0f}" if 1000 <= size < 1e6 else plain).replace("-", "−")
+    return ("−" if value < 0 else "") + scientific(size, digits - 1)
+
+
 def with_interval(interval: Interval, spec: str = ".2f") -> str:
     """Write a mean over seeds with its interval: "1.20 [1.10, 1.31]"."""
     mean, low, high = (format(value, spec) for value in interval[:3])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lib.prose import change_with_interval, gluer, scientific, with_interval
+from lib.prose import change_with_interval, gluer, scientific, significant, with_interval
 from lib.trends import Interval
 
 
@@ -14,6 +14,23 @@ from lib.trends import Interval
 )
 def test_scientific(value, digits, text):
     assert scientific(value, digits).replace("\u00a0", " ") == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.012345, "0.0123"), (0.012, "0.0120"), (12, "12.0"), (102.3, "102"), (-0.5, "−0.500"),
+        (999.7, "1,000"), (1437.2, "1,440"), (-123456, "−123,000"),
+        (999_900, "1.00 · 10⁶"), (-1.234e7, "−1.23 · 10⁷"), (9.876e-6, "9.88 · 10⁻⁶"), (0, "0"), (float("nan"), "nan"),
+        (float("-inf"), "−inf"),
+    ],
+)  # fmt: skip
+def test_significant(value, text):
+    assert significant(value).replace("\u00a0", " ") == text
+
+
+def test_significant_digits_as_many_as_asked():
+    assert (significant(1234.5, 2), significant(0.98765, 1)) == ("1,200", "1")
 
 
 def test_intervals():

@@ -9,7 +9,16 @@ import pytest
 from anatomy import Anatomy, head_problems, link_problems, numbering_problems
 from playwright.sync_api import Page
 from prose import output_problems, prose_problems
-from visit import Visit, cut_problems, formula_problems, image_problems, open_page, size_problems, width_problems
+from visit import (
+    Visit,
+    cut_problems,
+    formula_problems,
+    image_problems,
+    open_page,
+    size_problems,
+    table_problems,
+    width_problems,
+)
 
 GOOD_PROSE = """P falls from 0.332 to 0.327 [0.31, 0.34] … None of the curves rises, e.g. at m = 16.
 The estimate (of Definition 1) uses {1, 2} and “info” in BOOK_DATA/tmp; 50 % of seeds, wait and see ...
@@ -152,6 +161,14 @@ def test_images_that_say_nothing_are_found(bad_page: Callable[[str], Visit]) -> 
     assert image_problems(bad_page(image.format("_images/figure.svg")))
     assert image_problems(bad_page("<img alt='a dot' src='gone.png'>"))
     assert image_problems(bad_page(drawing.format("")))
+
+
+def test_tables_that_hide_columns_are_found(tab: Page, bad_page: Callable[[str], Visit]) -> None:
+    box = "<article><div class='output text_html' style='overflow-x: auto; width: {}px'><table style='width: 600px'>"
+    bad_page(box.format(700) + "<tr><td>seen")
+    assert table_problems(tab) == []
+    bad_page(box.format(500) + "<tr><td>hidden")
+    assert table_problems(tab) == ["out of sight: 100 px of “hidden”"]
 
 
 def test_trouble_and_requests_to_the_outside_are_noted(tab: Page, tmp_path: Path) -> None:

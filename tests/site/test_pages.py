@@ -11,7 +11,16 @@ from anatomy import Anatomy, head_problems, link_problems, numbering_problems
 from colours import contrast_problems, figure_contrast
 from playwright.sync_api import Page, expect
 from prose import output_problems, prose_problems
-from visit import Visit, cut_problems, formula_problems, image_problems, open_page, size_problems, width_problems
+from visit import (
+    Visit,
+    cut_problems,
+    formula_problems,
+    image_problems,
+    open_page,
+    size_problems,
+    table_problems,
+    width_problems,
+)
 
 from book.configuration import read_configuration
 from book.project import Project
@@ -60,6 +69,10 @@ def test_formulas_are_typeset_and_whole(page_name: str, visit: Open) -> None:
 
 def test_images_are_there_and_described(page_name: str, visit: Open) -> None:
     assert image_problems(visit(page_name)) == []
+
+
+def test_tables_fit_a_laptop(page_name: str, show: Show) -> None:
+    assert table_problems(show(page_name)) == []
 
 
 def test_prose_is_clean(page_name: str, visit: Open) -> None:

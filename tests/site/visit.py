@@ -159,6 +159,15 @@ def cut_problems(visit: Visit) -> list[str]:
     return [f"a formula is cut off in {place}" for place in visit.seen["cut"]]
 
 
+def table_problems(tab: Page) -> list[str]:
+    """Return the tables of the open page that hide columns until one scrolls."""
+    hidden = tab.locator("article .output.text_html").evaluate_all(
+        "boxes => boxes.filter(box => box.scrollWidth > box.clientWidth + 1)"
+        ".map(box => `${box.scrollWidth - box.clientWidth} px of “${box.innerText.trim().slice(0, 60)}”`)"
+    )
+    return [f"out of sight: {part}" for part in hidden]
+
+
 def image_problems(visit: Visit) -> list[str]:
     """Return the images that are broken, and images and drawings that say nothing to a person who cannot see them."""
     problems = [f"{image['source']} shows nothing" for image in visit.seen["images"] if not image["width"]]
