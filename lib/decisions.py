@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Hashable
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from scipy import stats
 
 from lib.trends import p_above
+
+Claim = TypeVar("Claim", bound=Hashable)
 
 # Fewer replicates never decide a registered claim.
 MINIMUM_SEEDS = 5
@@ -41,7 +44,7 @@ def decide_beyond(
     Raises:
         ValueError: the alternative is neither.
 
-    Source: lib/experiments/register.yml, statistic t. Used by: chapter 06.
+    Source: lib/experiments/register.yml, statistic t. Used by: chapters 05 to 07 and 14.
     """
     if alternative not in ("greater", "less"):
         raise ValueError(f"alternative must be greater or less, got {alternative!r}.")
@@ -58,7 +61,7 @@ def decide_equal(values: np.ndarray | list[float], center: float, margin: float)
     p_for is the larger one-sided p of "above the lower end" and "below the upper end"; p_against twice the smaller of
     the opposite two.
 
-    Source: lib/experiments/register.yml, statistic tost. Used by: chapter 06.
+    Source: lib/experiments/register.yml, statistic tost. Used by: chapters 05 and 06.
     """
     values = np.asarray(values, dtype=float)
     if np.isfinite(values).sum() < MINIMUM_SEEDS:
@@ -84,7 +87,7 @@ def decide_trend(
     Raises:
         ValueError: the alternative is neither, or the columns are not as many as the levels.
 
-    Source: lib/experiments/register.yml, statistic page_t, effect change. Used by: chapter 06.
+    Source: lib/experiments/register.yml, statistic page_t, effect change. Used by: chapters 06, 07 and 14.
     """
     blocks, axis = np.asarray(blocks, dtype=float), np.asarray(axis, dtype=float)
     if blocks.ndim != 2 or blocks.shape[1] != len(axis):
@@ -124,9 +127,33 @@ def decide_every(decisions: list[Decision]) -> Decision:
 
     A curve with too few seeds (NaN) leaves the claim undecided.
 
-    Source: lib/experiments/register.yml, rule 6. Used by: chapter 06.
+    Source: lib/experiments/register.yml, rule 6. Used by: chapters 05 to 07 and 14.
     """
     if not decisions:
         return Decision(np.nan, np.nan)
     p_for, p_against = zip(*decisions, strict=True)
     return Decision(float(np.max(p_for)), float(np.minimum(1.0, len(decisions) * np.min(p_against))))
+
+
+def holm(decisions: dict[Claim, Decision], others: int = 0) -> dict[Claim, Decision]:
+    """Adjust the p values of a family's claims by Holm's step-down method, those for and those against apart.
+
+    In increasing order, p₍ᵢ₎ becomes max over j ≤ i of min(1, (k − j + 1) p₍ⱼ₎), with k the claims of the family.
+
+    Args:
+        decisions: claim -> decision; NaN, which decides nothing, counts as p = 1.
+        others: further claims of the family that are decided elsewhere; they count as p = 1.
+
+    Source: Holm, 1979; lib/experiments/register.yml, rule 6. Used by: chapters 05 and 07.
+    """
+    if not decisions:
+        return {}
+
+    def adjusted(values: tuple[float, ...]) -> list[float]:
+        p = np.append(np.nan_to_num(values, nan=1.0), np.ones(others))
+        order = np.argsort(p, kind="stable")
+        p[order] = np.maximum.accumulate(np.minimum(1.0, np.arange(len(p), 0, -1) * p[order]))
+        return p[: len(values)].tolist()
+
+    pairs = zip(*map(adjusted, zip(*decisions.values(), strict=True)), strict=True)
+    return {claim: Decision(*pair) for claim, pair in zip(decisions, pairs, strict=True)}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lib.decisions import Decision, decide_beyond, decide_equal, decide_every, decide_rare, decide_trend
+from lib.decisions import Decision, decide_beyond, decide_equal, decide_every, decide_rare, decide_trend, holm
 
 
 def test_registered_rules_are_those_of_scipy() -> None:
@@ -86,3 +86,17 @@ def test_29_runs_without_a_failure_support_and_28_do_not() -> None:
 def test_impossible_counts_are_refused(failures: int, runs: int, center: float) -> None:
     with pytest.raises(ValueError, match="failures must lie in"):
         decide_rare(failures, runs, center)
+
+
+def test_holm_multiplies_the_smallest_by_all_and_never_goes_down() -> None:
+    family = {1: Decision(0.01, 0.9), 2: Decision(0.04, 0.2), 3: Decision(0.03, 0.001)}
+    adjusted = holm(family)
+    assert adjusted[1] == pytest.approx((0.03, 0.9))
+    assert adjusted[2] == pytest.approx((0.06, 0.4))
+    assert adjusted[3] == pytest.approx((0.06, 0.003))
+
+
+def test_holm_counts_what_is_decided_elsewhere_or_not_at_all_as_one() -> None:
+    family = {"a": Decision(0.01, np.nan), "b": Decision(np.nan, 0.02)}
+    assert holm(family, others=2) == {"a": Decision(0.04, 1.0), "b": Decision(1.0, 0.08)}
+    assert holm({}) == {}
