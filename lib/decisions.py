@@ -144,7 +144,7 @@ def holm(decisions: dict[Claim, Decision], others: int = 0) -> dict[Claim, Decis
         decisions: claim -> decision; NaN, which decides nothing, counts as p = 1.
         others: further claims of the family that are decided elsewhere; they count as p = 1.
 
-    Source: Holm, 1979; lib/experiments/register.yml, rule 6. Used by: chapters 05 and 07.
+    Source: Holm, 1979; lib/experiments/register.yml, rule 7. Used by: chapters 05 and 07.
     """
     if not decisions:
         return {}
