@@ -180,6 +180,10 @@ def test_trouble_and_requests_to_the_outside_are_noted(tab: Page, tmp_path: Path
     assert visit("<script>console.error('x')</script>").trouble
     assert visit("<script>throw new Error('x')</script>").trouble
     assert visit("<script src=gone.js></script>").trouble
+    tab.route("http://127.0.0.1/x.js", lambda route: route.abort("aborted"))
+    aborted = visit("<script src=http://127.0.0.1/x.js></script>")
+    tab.unroute("http://127.0.0.1/x.js")
+    assert "net::ERR_ABORTED for http://127.0.0.1/x.js" in aborted.trouble
     outside = visit("<script src=https://cdn.example.org/x.js></script><p>x</p>")
     assert outside.outside == ["https://cdn.example.org/x.js"]
     assert outside.trouble

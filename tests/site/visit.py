@@ -110,19 +110,21 @@ def listening(tab: Page) -> Iterator[Visit]:
         if answer.status >= 400:
             visit.trouble.append(f"{answer.status} for {answer.url}")
 
-    def on_request(request: Any) -> None:
-        visit.requests.append(request.url)
+    asked_by: dict[Any, str] = {}
+    failed: list[Any] = []
 
-    def on_failure(request: Any) -> None:
-        # A tab that goes on to the next page aborts what the one before was still loading: that is nobody's trouble.
-        if request.failure != "net::ERR_ABORTED":
-            visit.trouble.append(f"{request.failure} for {request.url}")
+    def page() -> str:
+        return tab.url.split("#")[0]
+
+    def on_request(request: Any) -> None:
+        asked_by[request] = page()
+        visit.requests.append(request.url)
 
     hooks = {
         "console": on_console,
         "pageerror": lambda error: visit.trouble.append(f"exception: {error}"),
         "request": on_request,
-        "requestfailed": on_failure,
+        "requestfailed": lambda request: failed.append(request),  # Playwright takes no bound builtin
         "response": on_answer,
     }
     for event, hook in hooks.items():
@@ -132,6 +134,10 @@ def listening(tab: Page) -> Iterator[Visit]:
     finally:
         for event, hook in hooks.items():
             tab.remove_listener(event, hook)
+        for request in failed:
+            # A tab that goes on to another page aborts what the one before was still loading: nobody's trouble.
+            if request.failure != "net::ERR_ABORTED" or asked_by.get(request) == page():
+                visit.trouble.append(f"{request.failure} for {request.url}")
 
 
 def open_page(tab: Page, url: str) -> Visit:
