@@ -1,3 +1,3 @@
 """Networks, initializers, estimators and theory behind the book on width, depth and initialization."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"

@@ -1,7 +1,8 @@
-"""ℓ2 balls around points: uniform draws from them, and the projection onto them."""
+"""ℓ2 balls around points: uniform draws from them, the projection onto them, and directions."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,19 +13,25 @@ if TYPE_CHECKING:
 
 
 def uniform_in_ball(count: int, features: int, stream: torch.Generator) -> Float[Tensor, "count d"]:
-    """Draw points uniformly from the unit ball of R^d, in float64: a uniform direction times U^{1/d}.
-
-    Used by: the estimators that sample (chapters 02, 05 and 14).
-    """
-    direction = torch.randn(count, features, generator=stream, dtype=torch.float64)
-    radius = torch.rand(count, 1, generator=stream, dtype=torch.float64) ** (1 / features)
+    """Draw points uniformly from the unit ball of R^d, in float64: a uniform direction times U^{1/d}."""
+    direction = torch.randn(count, features, generator=stream, dtype=torch.float64, device="cpu")
+    radius = torch.rand(count, 1, generator=stream, dtype=torch.float64, device="cpu") ** (1 / features)
     return radius * direction / torch.linalg.vector_norm(direction, dim=1, keepdim=True)
 
 
 def project_onto_ball(shift: Float[Tensor, "... d"], radius: float) -> Float[Tensor, "... d"]:
-    """Return each shift, shortened to length `radius` where it is longer.
+    """Return each shift, shortened to length `radius` where it is longer."""
+    # In units of the radius' power of two, which changes no digit, squares stay within the floats.
+    fraction, exponent = math.frexp(radius)
+    wide = shift.to(torch.promote_types(shift.dtype, torch.float32))
+    wide = torch.ldexp(wide, torch.tensor(-exponent, device=shift.device))
+    length = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
+    return shift * (fraction / length.clamp_min(fraction)).nan_to_num(1).to(shift.dtype)
 
-    Used by: `lib.adversarial.pgd` and `lib.estimators.local_lipschitz`.
-    """
-    length = torch.linalg.vector_norm(shift, dim=-1, keepdim=True)
-    return shift * (radius / length.clamp_min(radius)).nan_to_num(1)
+
+def unit(vectors: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
+    """Return each vector at length 1, or 0 where it is 0 or not finite."""
+    # Largest entry first: the squares of a deep non-lazy network's derivative leave float32's range.
+    scaled = vectors / torch.linalg.vector_norm(vectors, torch.inf, dim=-1, keepdim=True)
+    scaled = scaled / torch.linalg.vector_norm(scaled, dim=-1, keepdim=True)
+    return scaled.nan_to_num(0, 0, 0)

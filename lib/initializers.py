@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from numbers import Integral
+
+from lib import checks
 
 Law = Callable[[int, int, int], tuple[float, float, float]]
 
@@ -21,7 +22,7 @@ class Initializer:
         law: (width m, in_features d, out_features o) -> (β_1, β, β_L), the standard deviations of the first layer,
             of layers 2..L-1 and of the last layer.
 
-    Source: Zhu et al. 2022, §3.1 and Table 1. Used by: chapters 01 to 10.
+    Source: Zhu et al. 2022, §3.1 and Table 1.
     """
 
     name: str
@@ -40,27 +41,46 @@ class Initializer:
 
 def check_sizes(width: int, depth: int, in_features: int, out_features: int) -> None:
     """Raise ValueError unless the four sizes describe a network of Eq. (2): integers, L ≥ 2 and the others ≥ 1."""
-    for name, value, least in (
-        ("width", width, 1),
-        ("depth", depth, 2),
-        ("in_features", in_features, 1),
-        ("out_features", out_features, 1),
-    ):
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-            raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}.")
+    checks.integers(width=width, in_features=in_features, out_features=out_features)
+    checks.integers(least=2, depth=depth)
+
+
+def _lecun(m: int, d: int, o: int) -> tuple[float, float, float]:
+    return math.sqrt(1 / d), math.sqrt(1 / m), math.sqrt(1 / m)
 
 
 def _he(m: int, d: int, o: int) -> tuple[float, float, float]:
     return math.sqrt(2 / d), math.sqrt(2 / m), math.sqrt(2 / m)
 
 
-_NAMED: dict[str, Law] = {
-    "lecun": lambda m, d, o: (math.sqrt(1 / d), math.sqrt(1 / m), math.sqrt(1 / m)),
-    "he": _he,
-    # The paper's Table 1 and the talk's slides differ in β_L (erratum 1), so both forms have a name.
-    "ntk": lambda m, d, o: (math.sqrt(2 / m), math.sqrt(2 / m), math.sqrt(1 / o)),
-    "ntk-slides": lambda m, d, o: (math.sqrt(2 / m), math.sqrt(2 / m), 1.0),
-}
+# The paper's Table 1 and the talk's slides differ in β_L (erratum 1), so both forms have a name.
+def _ntk(m: int, d: int, o: int) -> tuple[float, float, float]:
+    return math.sqrt(2 / m), math.sqrt(2 / m), math.sqrt(1 / o)
+
+
+def _ntk_slides(m: int, d: int, o: int) -> tuple[float, float, float]:
+    return math.sqrt(2 / m), math.sqrt(2 / m), 1.0
+
+
+# Classes, not closures: equal initializers are equal, and travel to another process.
+@dataclass(frozen=True)
+class _Power:
+    c: float
+
+    def __call__(self, m: int, d: int, o: int) -> tuple[float, float, float]:
+        return (m**-self.c,) * 3
+
+
+@dataclass(frozen=True)
+class _Gamma:
+    gamma: float
+
+    def __call__(self, m: int, d: int, o: int) -> tuple[float, float, float]:
+        first, hidden, last = _he(m, d, o)
+        return first, self.gamma * hidden, last
+
+
+_NAMED: dict[str, Law] = {"lecun": _lecun, "he": _he, "ntk": _ntk, "ntk-slides": _ntk_slides}
 _PATTERN = re.compile(r"(power|gamma)-(\d+(?:\.\d+)?)")
 NAMES = (*_NAMED, "power-<c>", "gamma-<γ>")
 
@@ -75,7 +95,7 @@ def get(initializer: str | Initializer) -> Initializer:
     Raises:
         ValueError: no initialization has that name.
 
-    Source: Zhu et al. 2022, Table 1 and §5.1; the talk's slides. Used by: chapters 01 to 10.
+    Source: Zhu et al. 2022, Table 1 and §5.1; the talk's slides.
     """
     if isinstance(initializer, Initializer):
         return initializer
@@ -86,8 +106,8 @@ def get(initializer: str | Initializer) -> Initializer:
         value = float(match[2])
         name = f"{match[1]}-{value:g}"  # "power-2" and "power-2.0" are one initialization and have one name
         if match[1] == "power":
-            return Initializer(name, lambda m, d, o: (m**-value,) * 3)
-        return Initializer(name, lambda m, d, o: (_he(m, d, o)[0], value * math.sqrt(2 / m), math.sqrt(2 / m)))
+            return Initializer(name, _Power(value))
+        return Initializer(name, _Gamma(value))
     near = get_close_matches(str(initializer), _NAMED, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"initializer must be one of {', '.join(NAMES)} (c, γ > 0), got {initializer!r}.{hint}")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from lib import initializers
-from lib.seeds import generator
+from lib import checks, initializers
+from lib.passes import FullyConnectedPasses
+from lib.products import product, refuse_precision
+from lib.reduced_passes import ReducedPasses
+from lib.seeds import check_seed, generator
+from lib.stack import Passes, Stack
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -27,7 +32,7 @@ class Scale(nn.Module):
         return self.factor * x
 
 
-class FCN(nn.Module):
+class FCN(Stack):
     """Stack R replicas of the bias-free ReLU network h_l = relu(W_l h_{l-1}), f(x) = W_L h_{L-1} / α.
 
     Replica r has the weights and the batch order of seed + r, whatever R is. Row vectors are used throughout, so
@@ -48,8 +53,10 @@ class FCN(nn.Module):
     Raises:
         ValueError: a size, α or the initializer is out of range.
 
-    Source: Zhu et al. 2022, §3.1, Eq. (2). Used by: every chapter.
+    Source: Zhu et al. 2022, §3.1, Eq. (2).
     """
+
+    settings = ("width", "depth", "in_features", "out_features", "alpha", "initializer")
 
     def __init__(
         self,
@@ -67,14 +74,12 @@ class FCN(nn.Module):
         super().__init__()
         law = initializers.get(initializer)
         betas = law.betas(width, depth, in_features, out_features)
-        if isinstance(replicas, bool) or not isinstance(replicas, int) or replicas < 1:
-            raise ValueError(f"replicas must be an integer of at least 1, got {replicas!r}.")
-        if not 0 < alpha < float("inf"):
-            raise ValueError(f"alpha must be positive and finite, got {alpha!r}.")
+        checks.integers(replicas=replicas)
+        checks.positive(alpha=alpha)
         self.width, self.depth = width, depth
         self.in_features, self.out_features = in_features, out_features
         self.replicas, self.alpha, self.initializer = replicas, float(alpha), law.name
-        generator(seed, "weights")  # refuses what is no seed
+        check_seed(seed)
         self.seeds = tuple(range(seed, seed + replicas))
         streams = [generator(s, "weights") for s in self.seeds]
         fans = [in_features, *[width] * (depth - 1), out_features]
@@ -99,24 +104,18 @@ class FCN(nn.Module):
         # Unpacked: a slice of a ParameterList holds new parameters, and torch.func would see a network of constants.
         *hidden, last = self.weights
         for weight in hidden:
-            h = torch.relu(h @ weight)
-        return h @ last / self.alpha
+            h = torch.relu(product("forward", h, weight))
+        return product("forward", h, last) / self.alpha
 
-    def signs(self, x: Float[Tensor, "n d"]) -> list[Bool[Tensor, "R n m"]]:
+    def signs(self, x: Float[Tensor, "n d"] | Float[Tensor, "R n d"]) -> list[Bool[Tensor, "R n m"]]:
         """Return the diagonals of D_{i,1}..D_{i,L-1}: 1 where (W_l h_{i,l-1})_k ≥ 0 (Definition 2; chapter 01)."""
-        signs, h = [], self._input(x)
-        *hidden, _ = self.weights
-        for weight in hidden:
-            h = h @ weight
-            signs.append(h >= 0)
-            h = torch.relu(h)
-        return signs
+        return self._gates(x)[0]
 
-    def jacobian(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "R n o d"]:
+    def jacobian(self, x: Float[Tensor, "n d"] | Float[Tensor, "R n d"]) -> Float[Tensor, "R n o d"]:
         """Return J(x) = W_L D_{L-1} W_{L-1} ... D_1 W_1 / α, the derivative of f at each point (chapter 02)."""
         return _rows_times(self._pull_back(x), self.weights[0].mT)
 
-    def jacobian_gram(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "R n o o"]:
+    def jacobian_gram(self, x: Float[Tensor, "n d"] | Float[Tensor, "R n d"]) -> Float[Tensor, "R n o o"]:
         """Return J(x) J(x)ᵀ without forming J where that is cheaper.
 
         With J = A W_1 (A of shape (o, m)), J Jᵀ = A (W_1 W_1ᵀ) Aᵀ needs m² instead of m·d multiplications a row. The
@@ -132,14 +131,26 @@ class FCN(nn.Module):
             gram = _rows_times(pulled, first.mT @ first / size.squeeze(1)) @ pulled.mT
         return gram.double() * size.double()
 
+    def _gates(self, x: Tensor) -> tuple[list[Bool[Tensor, "R n m"]], Float[Tensor, "R n m"]]:
+        """Return the signs of every layer, and the last hidden activations."""
+        signs, h = [], self._input(x)
+        *hidden, _ = self.weights
+        for weight in hidden:
+            h = product("forward", h, weight)
+            signs.append(h >= 0)
+            h = torch.relu(h)
+        return signs, h
+
     def _pull_back(self, x: Tensor) -> Float[Tensor, "R n o m"]:
-        """Return A with J = A W_1: the derivative of f in the first layer's pre-activations."""
-        signs = self.signs(x)
+        """Return A with J = A W_1: the derivative of f in the first layer's pre-activations; NaN where h is."""
+        signs, h = self._gates(x)
         _, *hidden, last = self.weights
         pulled = (last.mT / self.alpha).unsqueeze(1) * signs[-1].unsqueeze(2)
         for weight, sign in zip(reversed(hidden), reversed(signs[:-1]), strict=True):
             pulled = _rows_times(pulled, weight.mT) * sign.unsqueeze(2)
-        return pulled
+        # What left the range of the type (∞ − ∞) has no gates, where comparing says that they are closed.
+        lost = h.isnan().any(dim=2)
+        return pulled.masked_fill(lost[..., None, None], torch.nan) if bool(lost.any()) else pulled
 
     def _input(self, x: Tensor) -> Tensor:
         if x.ndim == 2 and x.shape[1] == self.in_features:
@@ -150,6 +161,30 @@ class FCN(nn.Module):
             f"x must have shape (n, {self.in_features}), or ({self.replicas}, n, {self.in_features}) with points of "
             f"each replica's own, got {tuple(x.shape)}."
         )
+
+    @property
+    def point_shape(self) -> tuple[int, ...]:
+        """Return (d,)."""
+        return (self.in_features,)
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]:
+        """Return (d, m, ..., m, o)."""
+        return (self.in_features, *[self.width] * (self.depth - 1), self.out_features)
+
+    def passes(self, size: int, precision: str = "fp32") -> Passes:
+        """Return what passes batches of so many points a replica forward and back through these weights.
+
+        Raises:
+            ValueError: the precision is unknown or refused (see `lib.products.refuse_precision`).
+        """
+        refuse_precision(precision, self.layer_sizes[1:-1], self.weights[0].device)
+        weights = [weight.detach() for weight in self.weights]
+        if precision == "fp32":
+            return FullyConnectedPasses(weights, self.alpha, size)
+        if weights[0].dtype is not torch.float32:
+            raise ValueError(f"network must be in float32 to be trained in bf16, got {weights[0].dtype}.")
+        return ReducedPasses(weights, self.alpha, size)
 
     def module(self, r: int = 0) -> nn.Sequential:
         """Return replica r as a plain `nn.Sequential` of copies of its weights, with equal outputs (n, d) -> (n, o)."""
@@ -196,14 +231,16 @@ class FCN(nn.Module):
         return network
 
 
-def replicas_of(network: nn.Module) -> int:
-    """Return R: the replicas of an `FCN`, 1 for any other module."""
-    return network.replicas if isinstance(network, FCN) else 1
-
-
-def at_own_points(network: nn.Module, points: Float[Tensor, "R n ..."]) -> Float[Tensor, "R n o"]:
-    """Return f of every replica at points of its own; a module that is not an `FCN` has R = 1."""
-    return network(points) if isinstance(network, FCN) else network(points[0]).unsqueeze(0)
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Put a network into eval mode and give every submodule its own mode back afterwards."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 def _rows_times(rows: Float[Tensor, "R n o a"], matrix: Float[Tensor, "R a b"]) -> Float[Tensor, "R n o b"]:
@@ -211,7 +248,7 @@ def _rows_times(rows: Float[Tensor, "R n o a"], matrix: Float[Tensor, "R a b"]) 
 
     Broadcasting the matrix over the points instead would copy it once a point where R > 1.
     """
-    return (rows.flatten(1, 2) @ matrix).unflatten(1, rows.shape[1:3])
+    return product("down", rows.flatten(1, 2), matrix).unflatten(1, rows.shape[1:3])
 
 
 def _parse(module: nn.Sequential) -> tuple[list[Tensor], float]:

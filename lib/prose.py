@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import html
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from lib.trends import Interval
 
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler  # needs jinja2, which chapters have
+
+_SUPERSCRIPTS = str.maketrans("-.0123456789", "⁻·⁰¹²³⁴⁵⁶⁷⁸⁹")
+_INITIALIZATIONS = {"he": "He", "lecun": "LeCun", "ntk": "NTK", "ntk-slides": "NTK (slides)"}
 
 
 def gluer(prefix: str) -> Callable[[str, str], None]:
@@ -18,6 +26,13 @@ def gluer(prefix: str) -> Callable[[str, str], None]:
         glue(f"{prefix}_{name}", text, display=False)
 
     return put
+
+
+def plain_table(frame: pd.DataFrame, uuid: str, precision: int | None = None) -> Styler:
+    """Show a table without its index, its texts as texts: what a row brought, such as a reason, is escaped in HTML."""
+    labels = {label: html.escape(label) for label in frame.columns if isinstance(label, str)}
+    styler = frame.rename(columns=labels).style.hide(axis="index").set_uuid(uuid)
+    return styler.format(precision=precision, escape="html")
 
 
 def scientific(value: float, digits: int = 0) -> str:
@@ -36,16 +51,72 @@ def significant(value: float, digits: int = 3) -> str:
     plain = f"{value:#.{digits}g}".removesuffix(".") if value else "0"
     size = abs(float(plain))
     if not 0 < size < math.inf or 1e-4 <= size < 1e6:
-        return (f"{float(plain):,.0f}" if 1000 <= size < 1e6 else plain).replace("-", "−")
+        return (f"{float(plain):,.0f}" if 10 ** min(digits, 3) <= size < 1e6 else plain).replace("-", "−")
     return ("−" if value < 0 else "") + scientific(size, digits - 1)
 
 
+def signed(value: float, digits: int = 3) -> str:
+    """Write a number with so many digits behind the point and a true minus; a rounded −0 is 0."""
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
+
+
 def with_interval(interval: Interval, spec: str = ".2f") -> str:
-    """Write a mean over seeds with its interval: "1.20 [1.10, 1.31]"."""
+    """Write a mean over seeds with its interval: "1.20 [1.10, 1.31]"; one seed has no interval."""
     mean, low, high = (format(value, spec) for value in interval[:3])
+    if interval.seeds == 1:
+        return mean.replace("-", "−")
     return f"{mean} [{low}, {high}]".replace("-", "−")
+
+
+def in_digits(interval: Interval, digits: int = 3) -> str:
+    """Write a mean over seeds with its interval in so many significant digits: "102 [98.9, 105]"."""
+    mean, low, high = (significant(value, digits) for value in interval[:3])
+    return f"{mean} [{low}, {high}]"
 
 
 def change_with_interval(factor: Interval) -> str:
     """Write a factor over seeds as a change in per cent with its interval: "+4.6% [+0.6%, +8.8%]"."""
     return with_interval(Interval(*(value - 1 for value in factor[:3]), factor.seeds), "+.1%")
+
+
+def percent(factor: Interval, spec: str = "+.1f") -> str:
+    """Write a factor over seeds as a change, under a heading that says "in per cent": "+4.6 [+0.6, +8.8]"."""
+    return with_interval(Interval(*(100 * (value - 1) for value in factor[:3]), factor.seeds), spec)
+
+
+def plus_minus(interval: Interval) -> str:
+    """Write a mean over seeds with half the width of its symmetric interval: "0.54 ± 0.03"; nothing where it is NaN."""
+    if math.isnan(interval.mean):
+        return ""
+    mean = round(interval.mean, 2) + 0.0  # turns a rounded −0 into 0
+    return f"{mean:.2f}\u00a0±\u00a0{interval.high - interval.mean:.2f}".replace("-", "−")
+
+
+def p_text(p: float) -> str:
+    """Write a p value with two digits, "0.034", and "< 0.0001" below that."""
+    return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
+
+
+def extent(values: Iterable[float]) -> str:
+    """Write the range of some counts: "5" where all are equal, else "3 to 5"."""
+    low, high = min(values := list(values)), max(values)
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+
+
+def seeds_a_cell(frame: pd.DataFrame, cell: str | list[str]) -> str:
+    """Write how many seeds each group of the column(s) `cell` has: "5", or "3 to 5" where they differ."""
+    return extent(frame.groupby(cell)["seed"].nunique())
+
+
+def listed(words: Iterable[str]) -> str:
+    """Write a list: "a", "a and b", "a, b and c"; nothing where there is none."""
+    *head, last = list(words) or [""]
+    return f"{', '.join(head)} and {last}" if head else last
+
+
+def initialization_label(name: str) -> str:
+    """Write the name of an initialization as the book does: "LeCun", "m⁻²", "γ = 1.2"."""
+    family, _, value = name.partition("-")
+    if family == "power":
+        return "m" + f"-{value}".translate(_SUPERSCRIPTS)
+    return f"γ = {value}" if family == "gamma" else _INITIALIZATIONS.get(name, name)

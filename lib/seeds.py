@@ -7,6 +7,17 @@ import zlib
 import numpy as np
 import torch
 
+from lib import checks
+
+
+def check_seed(seed: int) -> None:
+    """Refuse what is no seed.
+
+    Raises:
+        ValueError: it is not an integer from 0 to 2^63 − 1.
+    """
+    checks.integers(least=0, most=2**63 - 1, seed=seed)
+
 
 def generator(seed: int, purpose: str) -> torch.Generator:
     """Return the CPU generator that belongs to a seed and a purpose.
@@ -16,11 +27,8 @@ def generator(seed: int, purpose: str) -> torch.Generator:
     numbers, and with them the results, are those of the seed and not of the hardware.
 
     Raises:
-        ValueError: the seed is not an integer in 0..2^63-1.
-
-    Used by: every chapter that draws weights, batches or perturbations.
+        ValueError: the seed is not an integer from 0 to 2^63 − 1.
     """
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
-        raise ValueError(f"seed must be an integer from 0 to 2^63-1, got {seed!r}.")
+    check_seed(seed)
     entropy = np.random.SeedSequence([int(seed), zlib.crc32(purpose.encode())])
     return torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))

@@ -23,8 +23,6 @@ def import_torchvision() -> ModuleType:
 
     Raises:
         ImportError: torchvision is not installed.
-
-    Used by: chapters that read benchmarks or need a model of torchvision.
     """
     global _declared
     if "torchvision" not in sys.modules:

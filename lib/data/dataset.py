@@ -25,8 +25,6 @@ class Dataset:
     Raises:
         TypeError: x or y is no tensor, or has a dtype of another kind.
         ValueError: a shape, a length, a label or a value does not fit.
-
-    Used by: every chapter that trains.
     """
 
     x: Float[Tensor, "n d"]

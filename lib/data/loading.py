@@ -64,8 +64,7 @@ def load(
         FileNotFoundError, ConnectionError, OSError: files are missing, cannot be downloaded, read or written.
         ImportError: scikit-learn or torchvision is needed and not installed.
 
-    Source: Zhu et al. 2022, §5.1 and Assumption 1; the paper does not state its scaling. Used by: every chapter that
-    trains.
+    Source: Zhu et al. 2022, §5.1 and Assumption 1; the paper does not state its scaling.
     """
     _check_choice("name", name, NAMES)
     _check_choice("scaling", scaling, SCALINGS)

@@ -6,6 +6,7 @@ import math
 
 import torch
 
+from lib import checks
 from lib.data.dataset import Dataset
 from lib.seeds import generator
 
@@ -19,7 +20,8 @@ def random_labels(
     points have labels of their own.
 
     Args:
-        samples, in_features: n, d ≥ 1.
+        samples: n ≥ 1.
+        in_features: d ≥ 1.
         seed: of points and labels; independent of the networks' with the same seed.
         test_samples: further points of the same law, at least 1.
         dtype: a floating-point dtype; None means torch's default. Numbers are drawn in float64 and rounded.
@@ -27,11 +29,9 @@ def random_labels(
     Raises:
         ValueError: a size is not a positive integer, or the seed is none.
 
-    Source: the setting of Bubeck and Sellke 2021 and of Bubeck, Li and Nagaraj 2021. Used by: chapter 14.
+    Source: the setting of Bubeck and Sellke 2021 and of Bubeck, Li and Nagaraj 2021.
     """
-    for name, value in (("samples", samples), ("in_features", in_features), ("test_samples", test_samples)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
+    checks.integers(samples=samples, in_features=in_features, test_samples=test_samples)
     drawn = []
     for part, count in (("training", samples), ("test", test_samples)):
         points = torch.randn(

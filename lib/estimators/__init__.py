@@ -16,9 +16,11 @@ from lib.estimators.function_norms import (
     path_norm,
     random_feature_norm,
 )
+from lib.estimators.kernel import kernel_drift, tangent_kernel
 from lib.estimators.laziness import lazy_training_ratio, relative_change
-from lib.estimators.linearization import kernel_drift, linearization_error, tangent_kernel
+from lib.estimators.linearization import linearization_error
 from lib.estimators.lipschitz import local_lipschitz
+from lib.estimators.spectral_product import spectral_norm_product
 from lib.estimators.spectrum import jacobian, jacobian_spectrum
 from lib.estimators.stability import (
     finite_stability,
@@ -53,5 +55,6 @@ __all__ = [
     "relative_stability",
     "rms_stability",
     "similarity_spectrum",
+    "spectral_norm_product",
     "tangent_kernel",
 ]

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from lib import checks
+from lib.estimators.measuring import fully_connected
 from lib.estimators.spectrum import spectrum_of_gram
-from lib.networks import FCN
 from lib.seeds import generator
 
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
+
+    from lib.networks import FCN
 
 # Neurons compared with all others at once: 2^24 float64 numbers of one block of cosines are 128 MiB.
 _CHUNK_NUMBERS = 2**24
@@ -35,7 +38,7 @@ def neurons(network: nn.Module) -> tuple[Float[Tensor, "R m d"], Float[Tensor, "
     Raises:
         ValueError: the network is no bias-free two-layer ReLU network.
 
-    Source: Luo et al. 2021, who draw neurons by orientation and amplitude. Used by: chapter 06.
+    Source: Luo et al. 2021, who draw neurons by orientation and amplitude.
     """
     first, last, alpha = two_layers(network)
     sizes = torch.linalg.vector_norm(first, dim=1)
@@ -49,7 +52,7 @@ def direction_similarity(network: nn.Module) -> Float[Tensor, "R m m"]:
     Its trace is 1 and its eigenvalues other than 0 are those of `similarity_spectrum`. It holds R m² numbers.
     Arguments and errors are those of `neurons`; NaN where every amplitude is 0.
 
-    Source: Zhu et al. 2022, §4.3 (condensation). Used by: chapter 06.
+    Source: Zhu et al. 2022, §4.3 (condensation).
     """
     weighted = _weighted(*neurons(network))
     return weighted @ weighted.mT
@@ -62,7 +65,7 @@ def similarity_spectrum(network: nn.Module) -> Float[Tensor, "R k"]:
     neurons lie on one line through the origin, equal ones that no line is preferred. Arguments and errors are those
     of `neurons`; NaN where every amplitude is 0.
 
-    Source: Zhu et al. 2022, §4.3 (condensation). Used by: chapter 06.
+    Source: Zhu et al. 2022, §4.3 (condensation).
     """
     weighted = _weighted(*neurons(network))
     tall = weighted.shape[1] >= weighted.shape[2]
@@ -76,7 +79,7 @@ def effective_directions(network: nn.Module) -> Float[Tensor, " R"]:
     orthogonal lines. Opposite directions are one line; in the plane it cannot exceed 2, and `distinct_directions`
     sees more. Arguments and errors are those of `neurons`; NaN where every amplitude is 0.
 
-    Source: the participation ratio of the spectrum; claim 46 of this book. Used by: chapter 06.
+    Source: the participation ratio of the spectrum; claim 46 of this book.
     """
     return 1 / similarity_spectrum(network).square().sum(dim=-1)
 
@@ -95,10 +98,9 @@ def distinct_directions(network: nn.Module, degrees: float = 10.0) -> Float[Tens
     Raises:
         ValueError: degrees is out of range, or as `neurons`.
 
-    Source: Leinster and Cobbold 2012 (q = 2). Used by: chapter 06.
+    Source: Leinster and Cobbold 2012 (q = 2).
     """
-    if not 0 < degrees < 90:
-        raise ValueError(f"degrees must lie strictly between 0 and 90, got {degrees!r}.")
+    checks.within("(0, 90)", degrees=degrees)
     directions, amplitudes = neurons(network)
     shares = _shares(amplitudes)
     near = _near_in_plane if directions.shape[2] == 2 else _near
@@ -112,7 +114,7 @@ def isotropic(network: nn.Module, seed: int = 0) -> FCN:
     not turned towards each other. Gaussian initial weights have these directions exactly. Replicas get independent
     ones. Errors are those of `neurons`, or the seed is no integer of at least 0.
 
-    Source: claim 46 of this book. Used by: chapter 06.
+    Source: claim 46 of this book.
     """
     return _turned(network, generator(seed, "directions"))
 
@@ -135,10 +137,9 @@ def null_distribution(
     Raises:
         ValueError: draws < 1, the seed is no integer of at least 0, or as `neurons`.
 
-    Source: claim 46 of this book. Used by: chapter 06.
+    Source: claim 46 of this book.
     """
-    if isinstance(draws, bool) or not isinstance(draws, int) or draws < 1:
-        raise ValueError(f"draws must be an integer of at least 1, got {draws!r}.")
+    checks.integers(draws=draws)
     stream = generator(seed, "directions")
     return torch.stack([statistic(_turned(network, stream)) for _ in range(draws)], dim=-1)
 
@@ -151,12 +152,11 @@ def two_layers(network: nn.Module) -> tuple[Float[Tensor, "R d m"], Float[Tensor
 
 
 def _stack(network: nn.Module) -> FCN:
-    if isinstance(network, nn.Sequential):
-        network = FCN.from_modules([network])
-    if not isinstance(network, FCN) or network.depth != 2:
-        got = f"depth {network.depth}" if isinstance(network, FCN) else type(network).__name__
+    stack = fully_connected(network)
+    if stack is None or stack.depth != 2:
+        got = type(network).__name__ if stack is None else f"depth {stack.depth}"
         raise ValueError(f"network must be an FCN of depth 2, or its plain nn.Sequential, got {got}.")
-    return network
+    return stack
 
 
 def _near(directions: Float[Tensor, "R m d"], shares: Float[Tensor, "R m"], angle: float) -> Float[Tensor, "R m"]:

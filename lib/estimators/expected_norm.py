@@ -34,7 +34,7 @@ def expected_gaussian_norm(eigenvalues: Float[Tensor, "... k"]) -> Float[Tensor,
     Args:
         eigenvalues: λ_i ≥ 0, along the last axis.
 
-    Source: derived for this book (chapter 02). Used by: `perturbation_stability`.
+    Source: derived for this book (chapter 02).
     """
     values = eigenvalues.double()
     trace = values.sum(dim=-1, keepdim=True)

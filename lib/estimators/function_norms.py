@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from lib import checks
+from lib.estimators.calls import check_points
 from lib.estimators.condensation import two_layers
 from lib.estimators.laziness import Initial, at_start
-from lib.estimators.spectrum import check_points
+from lib.estimators.measuring import weights_of
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -45,10 +47,9 @@ def path_norm(network: nn.Module, order: int = 1) -> Float[Tensor, " R"]:
         ValueError: the order is neither, or the network is no bias-free two-layer ReLU network.
 
     Source: Neyshabur, Tomioka and Srebro 2015 (p = 1); Bach 2017 (p = 2; his variation norm is the least one of all
-    networks with the same function); Zhu's talk. Used by: chapter 06.
+    networks with the same function); Zhu's talk.
     """
-    if order not in (1, 2):
-        raise ValueError(f"order must be 1 or 2, got {order!r}.")
+    checks.integers(least=1, most=2, order=order)
     first, last, alpha = two_layers(network)
     sizes = torch.linalg.vector_norm(first, order, dim=1) * torch.linalg.vector_norm(last, order, dim=2)
     return sizes.sum(dim=1) / alpha
@@ -71,10 +72,10 @@ def random_feature_norm(network: nn.Module, initial: Initial) -> Float[Tensor, "
         ValueError: the network is no bias-free two-layer ReLU network, or the initial weights do not fit it or share
             its memory.
 
-    Source: Rahimi and Recht 2008 (the coefficients' norm); E, Ma and Wu 2022 (both spaces). Used by: chapter 06.
+    Source: Rahimi and Recht 2008 (the coefficients' norm); E, Ma and Wu 2022 (both spaces).
     """
     first, last, alpha = two_layers(network)
-    named = [(name, parameter.detach()) for name, parameter in network.named_parameters()]
+    named, _ = weights_of(network)
     start = at_start(initial, named)[0].double().reshape(len(first), -1)  # its entries, in whatever order they lie
     variance = start.square().mean(dim=1)
     return torch.sqrt(first.shape[2] * variance) * torch.linalg.vector_norm(last, dim=(1, 2)) / alpha
@@ -93,7 +94,7 @@ def feature_kernel(weights: Float[Tensor, "R d m"], x: Float[Tensor, "n d"]) -> 
     Raises:
         ValueError: x is empty, or the weights are not (R, d, m) for its d.
 
-    Source: Rahimi and Recht 2008. Used by: chapter 06.
+    Source: Rahimi and Recht 2008.
     """
     check_points(x)
     if weights.ndim != 3 or weights.shape[1] != x.shape[-1]:
@@ -115,7 +116,7 @@ def arc_cosine_kernel(x: Float[Tensor, "n d"]) -> Float[Tensor, "n n"]:
     Raises:
         ValueError: x is empty or no matrix.
 
-    Source: Cho and Saul 2009 (degree 1). Used by: chapter 06.
+    Source: Cho and Saul 2009 (degree 1).
     """
     check_points(x)
     if x.ndim != 2:
@@ -146,7 +147,6 @@ def interpolant_norm(kernel: Float[Tensor, "... N N"], values: Float[Tensor, "R 
             too many opposite pairs are there, or more points than features. Take fewer points.
 
     Source: the representer theorem; Bach 2017 (a neuron has a finite path norm and no finite kernel norm).
-    Used by: chapter 06.
     """
     if values.ndim != 3:
         raise ValueError(f"values must have shape (R, n, o), got {tuple(values.shape)}.")

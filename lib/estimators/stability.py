@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
+from lib import checks
 from lib.balls import uniform_in_ball
 from lib.estimators.expected_norm import ball_factor, expected_gaussian_norm
-from lib.estimators.spectrum import check_points, jacobian, jacobian_spectrum, outputs
+from lib.estimators.measuring import measured
+from lib.estimators.spectrum import jacobian_spectrum, outputs
 from lib.seeds import generator
 
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
+
+    from lib.estimators.subject import Subject
 
 _DIRECTIONS_AT_ONCE = 1024
 
@@ -30,16 +33,18 @@ def perturbation_stability(network: nn.Module, x: Float[Tensor, "n ..."], epsilo
     The result is in float64 whatever the network's type: only the derivative itself is taken in that.
 
     Args:
-        network: an `FCN` (R replicas) or any module that maps (n, ...) to (n, o) (R = 1); measured in eval mode.
-        x: n points of d numbers each.
+        network: a `Stack` (R replicas) or any module that maps (n, ...) to (n, o) (R = 1); measured in eval mode and
+            left as it was.
+        x: n points of d floating numbers each; P is NaN at one that is not finite, and at x = 0 where that is a kink.
         epsilon: ε > 0, in the units of x. P is linear in it.
 
     Raises:
-        ValueError: ε is not positive, x is empty, or the network does not map (n, ...) to (n, o).
+        ValueError: ε is not positive, x is empty or has no derivatives, or the network does not map (n, ...) to
+            (n, o), lets the points of a batch interact, or computes what autograd cannot follow.
 
-    Source: Zhu et al. 2022, Definition 1, Eq. (1). Used by: chapters 02 to 12.
+    Source: Zhu et al. 2022, Definition 1, Eq. (1).
     """
-    _check_epsilon(epsilon)
+    checks.positive(epsilon=epsilon)
     return stability_of_spectrum(jacobian_spectrum(network, x), x[0].numel(), epsilon)
 
 
@@ -53,9 +58,9 @@ def stability_of_spectrum(
 def rms_stability(network: nn.Module, x: Float[Tensor, "n ..."], epsilon: float = 1.0) -> Float[Tensor, "R n"]:
     """Return the root mean square √E‖J(x) δ‖² = ε ‖J(x)‖_F / √(d+2) at each point; it is never below P.
 
-    Arguments and errors are those of `perturbation_stability`. Used by: chapters 02 and 03.
+    Arguments and errors are those of `perturbation_stability`.
     """
-    _check_epsilon(epsilon)
+    checks.positive(epsilon=epsilon)
     squared = jacobian_spectrum(network, x).sum(dim=-1)
     return epsilon * torch.sqrt(squared / (x[0].numel() + 2))
 
@@ -69,7 +74,7 @@ def relative_stability(network: nn.Module, x: Float[Tensor, "n ..."]) -> Float[T
     Raises:
         ValueError: a point is zero, x is empty, or the network does not map (n, ...) to (n, o).
 
-    Source: this book, chapter 02. Used by: chapters 02 to 12.
+    Source: this book, chapter 02.
     """
     return relative_to_output(perturbation_stability(network, x), outputs(network, x), x)
 
@@ -78,7 +83,7 @@ def relative_to_output(
     stability: Float[Tensor, "R n"], f: Float[Tensor, "R n o"], x: Float[Tensor, "n ..."]
 ) -> Float[Tensor, " R"]:
     """Return the relative stability from a P and outputs that are already there (see `relative_stability`)."""
-    norms = torch.linalg.vector_norm(x.flatten(1), dim=1)
+    norms = torch.linalg.vector_norm(x.detach().flatten(1).double(), dim=1)
     if not bool((norms > 0).all()):
         raise ValueError("x must hold no zero point: ‖f(x)‖/‖x‖ is undefined there.")
     return stability.mean(dim=1) / (torch.linalg.vector_norm(f.double(), dim=-1) / norms).mean(dim=1)
@@ -92,19 +97,23 @@ def monte_carlo_stability(
     The draws are shared by all points and replicas, so errors of different points are correlated.
 
     Args:
-        network, x, epsilon: as in `perturbation_stability`.
+        network: as in `perturbation_stability`.
+        x: as there.
+        epsilon: as there.
         samples: draws of δ, at least 2.
         seed: seed of the draws.
 
     Raises:
         ValueError: samples < 2, or as `perturbation_stability`.
 
-    Source: Zhu et al. 2022, Eq. (1), taken literally. Used by: chapter 02.
+    Source: Zhu et al. 2022, Eq. (1), taken literally.
     """
-    _check_epsilon(epsilon)
-    check_points(x)
-    rows = jacobian(network, x)
-    return _sample(lambda delta: torch.linalg.vector_norm(rows @ delta.T, dim=-2), x, epsilon, samples, seed)
+    checks.positive(epsilon=epsilon)
+    checks.integers(least=2, samples=samples)
+    with measured(network, x) as subject:
+        parts = [_sample(_linear_change(rows), x, epsilon, samples, seed) for rows in subject.jacobians(x.detach())]
+    means, errors = zip(*parts, strict=True)
+    return torch.cat(means, dim=1), torch.cat(errors, dim=1)
 
 
 def finite_stability(
@@ -112,42 +121,67 @@ def finite_stability(
 ) -> tuple[Float[Tensor, "R n"], Float[Tensor, "R n"]]:
     """Return the change itself, without linearisation: the mean of ‖f(x+δ) − f(x)‖ and its standard error.
 
-    Arguments, draws and errors are those of `monte_carlo_stability`; with the same seed both use the same draws.
-    For ε → 0 the two agree; where they part, the "small perturbation" of Definition 1 ends. Used by: chapter 02.
+    Arguments and draws are those of `monte_carlo_stability`; with the same seed both use the same draws. For ε → 0 the
+    two agree; where they part, the "small perturbation" of Definition 1 ends.
+
+    Raises:
+        ValueError: as `monte_carlo_stability` (but a derivative is not needed), or ε is so small that x + δ is not
+            told from x in the type of x.
     """
-    _check_epsilon(epsilon)
-    start = outputs(network, x)
+    checks.positive(epsilon=epsilon)
+    checks.integers(least=2, samples=samples)
+    with measured(network, x) as subject:
+        subject.check(x.detach())
+
+        def change(delta: Tensor) -> Tensor:
+            delta = delta.view(-1, *x.shape[1:])
+            return torch.stack([_change(subject, point, delta) for point in x.detach()], dim=1)
+
+        return _sample(change, x, epsilon, samples, seed)
+
+
+def _linear_change(rows: Float[Tensor, "R n o d"]) -> Callable[[Float[Tensor, "draws d"]], Float[Tensor, "R n draws"]]:
+    """Return δ -> ‖Jδ‖, with products of J at the size 1 and norms in float64: squares leave the networks' types."""
+    rows = rows.float() if rows.dtype.itemsize < 4 else rows
+    size = torch.linalg.vector_norm(rows, torch.inf, dim=(-2, -1), keepdim=True)
+    rows = rows / torch.where(size > 0, size, 1)
 
     def change(delta: Tensor) -> Tensor:
-        norms = []
-        for point, f in zip(x, start.unbind(1), strict=True):
-            moved = outputs(network, point + delta.view(-1, *x.shape[1:]))
-            norms.append(torch.linalg.vector_norm(moved - f.unsqueeze(1), dim=-1))
-        return torch.stack(norms, dim=1)
+        along = rows @ delta.to(rows).T
+        return torch.linalg.vector_norm(along, dim=-2, dtype=torch.float64) * size.squeeze(-2).double()
 
-    return _sample(change, x, epsilon, samples, seed)
+    return change
+
+
+def _change(subject: Subject, point: Float[Tensor, " ..."], delta: Float[Tensor, "draws ..."]) -> Tensor:
+    """Return ‖f(x + δ) − f(x)‖ at one point, f(x) from the batch of its neighbours: what rounds, rounds alike."""
+    moved = (point.double() + delta).to(point.dtype)
+    real = torch.linalg.vector_norm((moved.double() - point.double() - delta).flatten(1), dim=1)
+    if bool((real > 1e-2 * torch.linalg.vector_norm(delta.flatten(1), dim=1)).any()):
+        raise ValueError(
+            f"epsilon must be large enough to move x in its type, {point.dtype}: x + δ is rounded by more than 1 % of "
+            "δ; take a larger one, or network and points in float64."
+        )
+    f = subject.values(torch.cat([point[None], moved])).double()
+    return torch.linalg.vector_norm(f[:, 1:] - f[:, :1], dim=-1)
 
 
 def _sample(
-    norm: Callable[[Tensor], Tensor], x: Tensor, epsilon: float, samples: int, seed: int
-) -> tuple[Tensor, Tensor]:
-    """Average norm(δ), of shape (R, n, draws), over δ uniform in the ball of radius ε."""
-    if isinstance(samples, bool) or not isinstance(samples, int) or samples < 2:
-        raise ValueError(f"samples must be an integer of at least 2, got {samples!r}.")
+    norm: Callable[[Float[Tensor, "draws d"]], Float[Tensor, "R b draws"]],
+    x: Float[Tensor, "n ..."],
+    epsilon: float,
+    samples: int,
+    seed: int,
+) -> tuple[Float[Tensor, "R b"], Float[Tensor, "R b"]]:
+    """Average norm(δ) over δ uniform in the ball of radius ε."""
     stream, features = generator(seed, "perturbations"), x[0].numel()
     count, mean, spread = 0, 0.0, 0.0
     while count < samples:
         draws = min(_DIRECTIONS_AT_ONCE, samples - count)
-        delta = epsilon * uniform_in_ball(draws, features, stream)
-        norms = norm(delta.to(x)).double()
+        norms = norm((epsilon * uniform_in_ball(draws, features, stream)).to(x.device))
         # Chan's update of mean and spread: no draw is kept, and nothing cancels.
         shift = norms.mean(dim=-1) - mean
         spread = spread + norms.var(dim=-1, correction=0) * draws + shift.square() * count * draws / (count + draws)
         mean = mean + shift * draws / (count + draws)
         count += draws
     return mean, torch.sqrt(spread / (samples - 1) / samples)
-
-
-def _check_epsilon(epsilon: float) -> None:
-    if not 0 < epsilon < math.inf:
-        raise ValueError(f"epsilon must be positive and finite, got {epsilon!r}.")

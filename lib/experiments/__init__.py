@@ -1,26 +1,26 @@
-"""Configurations → rows → figures and verdicts."""
+"""What is trained and measured, and what it becomes: configurations → rows."""
 
-from pathlib import Path
+from __future__ import annotations
 
-from lib.experiments.configuration import Configuration
-from lib.experiments.store import Store
-from lib.experiments.sweep import sweep
-from lib.experiments.task import Task
+from typing import TYPE_CHECKING, Any
+
+from lib.rows import Store, Task, published
+
+if TYPE_CHECKING:
+    from lib.experiments.configuration import Configuration
+    from lib.sweeps import sweep
 
 __all__ = ["Configuration", "Store", "Task", "published", "sweep"]
 
 
-def published(experiment: str) -> Store:
-    """Return the store of an experiment's published rows, results/<experiment>.jsonl of this checkout.
+def __getattr__(name: str) -> Any:
+    # What trains imports torch, which takes seconds: who reads or counts rows need not wait for it.
+    if name == "Configuration":
+        from lib.experiments.configuration import Configuration
 
-    Raises:
-        FileNotFoundError: the checkout has no such rows.
+        return Configuration
+    if name == "sweep":
+        from lib.sweeps import sweep
 
-    Used by: every chapter that draws published rows.
-    """
-    results = Path(__file__).parents[2] / "results"
-    path = results / f"{experiment}.jsonl"
-    if not path.exists():
-        there = ", ".join(sorted(p.stem for p in results.glob("*.jsonl"))) or "none"
-        raise FileNotFoundError(f"there are no published rows named {experiment!r}; published are: {there}.")
-    return Store(path)
+        return sweep
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,186 +1,343 @@
-"""Train again what rows say was trained, with its own seeds, and compare."""
+"""Compute again what rows say was computed, with their own seeds, and compare every value. Chance draws the cells."""
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
+import json
+import math
 import os
 import random
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 
-from lib.estimators import perturbation_stability
-from lib.experiments import hardware
-from lib.experiments.agreement import after_epochs, allowed, deviation
-from lib.experiments.configuration import Configuration
-from lib.experiments.measurement import EPOCHS
-from lib.experiments.rows import build, load_data, training_options
-from lib.experiments.stacks import stacks
+import lib.experiments.plan  # noqa: F401 - defines all kinds of tasks
+from lib import checks, products
 from lib.prose import scientific
-from lib.training import Moment, train
+from lib.rows import RESULTS, Task, stacks
+from lib.rows.agreement import differences, moment, names
+from lib.sweeps.computing import train_stack
+from lib.sweeps.progress import Progress
+
+# What a page can afford while it is built: cells that take so many seconds are repeated whole.
+_AFFORDED = 5.0
+# What killed the process that computed it would kill this one.
+_DEADLY = ("KilledWorker", "WorkerDied")
+
+Row = Mapping[str, Any]
+Cell = list[tuple[Task, Row]]  # each row with the task that it answers
 
 
-class _Enough(Exception):
-    """Raised when a replay has reached the epoch that is compared."""
+@dataclass(frozen=True)
+class Audit:
+    """What replays found.
+
+    Attributes:
+        lines: one line a row: its `training` in words and its settings, where it deviates most (moment, quantity,
+            stored, replayed, deviation, allowed), the verdict ("agrees" or "deviates"), how many of its values were
+            compared and how many of them were not (`unseen`), and the seconds of its replay.
+        seed: of the draw.
+        cells: how many there are.
+        chances: of each of them to be drawn.
+    """
+
+    lines: pd.DataFrame
+    seed: int
+    cells: int
+    chances: tuple[float, ...]
+
+    @property
+    def deviating(self) -> int:
+        """Return how many rows deviate."""
+        return int((self.lines["verdict"] != "agrees").sum())
+
+    @property
+    def passing(self) -> tuple[float, float]:
+        """Return the probability that a forgery of one cell passes: of the cell drawn most often, and of the rarest."""
+        undrawn = 1.0 if len(self.chances) < self.cells else 1 - min(self.chances)
+        return 1 - max(self.chances), undrawn
 
 
 def audit(
-    rows: Iterable[dict[str, Any]],
+    rows: Iterable[Mapping[str, Any]],
     cells: int = 2,
-    seed: int = 0,
-    epochs: int = 1,
+    seed: int | None = None,
+    epochs: int | None = None,
     root: str | os.PathLike[str] | None = None,
     device: str = "cpu",
-) -> pd.DataFrame:
-    """Replay cells drawn from rows, with their own seeds, and compare P on the test points with what is stored.
+    weights: Mapping[str, float] | None = None,
+) -> Audit:
+    """Replay cells drawn from rows, with their own seeds, and compare every stored value.
 
-    A replay is the beginning of the stored training: its weights, its batches and its schedule. P may deviate by 10⁻⁴
-    (relative) after one epoch and by 1 % after more where the row comes from the same hardware, by 10⁻³ and 3 % where
-    it comes from other hardware.
+    A replay takes the row's weights, batches, schedule, threads and routes of products. Values may deviate by 1 %
+    (relative; accuracies by their difference) on the same hardware and by 3 % on other, P after one epoch by 10⁻⁴ and
+    10⁻³ (`lib.rows.agreement`).
 
     Args:
-        rows: as from `Store.rows`; of several rows of a configuration the last counts, failed ones are left out.
+        rows: as from `Store.rows`. Every row of a drawn cell is compared, several of one configuration too; a failure
+            must fail again.
         cells: how many cells (a configuration and all its seeds) to draw; all of them where there are fewer.
-        seed: of the draw.
-        epochs: 1, 5, 10, 25 or 50 epochs of the paper's 50; a shorter training is replayed to its end, one with the
-            "proportional" schedule for as large a part of it.
-        root, device: as in `lib.experiments.sweep`.
-
-    Returns:
-        One line a replica: its cell and seed, the epoch, P stored and replayed, their deviation, what is allowed, the
-        verdict ("agrees" or "deviates"), and the seconds of its replay.
+        seed: of the draw; None takes the date.
+        epochs: compare only the measurements of the first 1, 5, 10, 25 or 50 of the paper's 50 epochs (as large a part
+            of a "proportional" schedule); None compares all. What cannot be left half-way is computed whole.
+        root: the data root.
+        device: the torch device.
+        weights: by the key of a row, how much it decides (`lib.experiments.audit.decisions`): a cell is drawn in
+            proportion to 1 + the largest of its rows.
 
     Raises:
         ValueError: an option is out of range, there is nothing to replay, or a row's key is not its configuration's.
-
-    Used by: chapters that draw published rows.
     """
-    for name, value in (("cells", cells), ("epochs", epochs)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
-    if epochs not in EPOCHS:
-        raise ValueError(f"epochs must be one of {', '.join(map(str, EPOCHS[1:]))}, which rows report, got {epochs!r}.")
-    chosen = _draw(rows, cells, seed)
-    return pd.DataFrame([line for stack, stored in chosen for line in _replay(stack, stored, epochs, root, device)])
+    if epochs is not None:
+        checks.one_of((1, 5, 10, 25, 50), epochs=epochs)
+    return _audit(_cells(rows), cells, seed, lambda cell: _until(cell, epochs), root, device, weights)
 
 
 def audit_of_build(
-    rows: Iterable[dict[str, Any]], cells: int = 1, widest: int = 32, seed: int = 0
-) -> pd.DataFrame | None:
-    """Replay one epoch of cells that a page can afford while it is built; None where their data are not there.
+    rows: Iterable[Mapping[str, Any]],
+    cells: int = 1,
+    widest: int = 32,
+    seed: int | None = None,
+    weights: Mapping[str, float] | None = None,
+) -> Audit | None:
+    """Replay cells that a page can afford while it is built; None where their data are not there.
+
+    Cells that took a few seconds are replayed whole, others for one epoch; of trainings wider than `widest`, and of
+    other tasks that take longer, none is drawn.
 
     Args:
-        rows, cells, seed: as in `audit`.
-        widest: cells up to this width are drawn from; where all are wider, those of the narrowest.
+        rows: as in `audit`.
+        cells: as there.
+        seed: as there.
+        weights: as there.
+        widest: where all trainings are wider, the narrowest are drawn from.
 
     Raises:
         ValueError: as `audit`.
-
-    Used by: chapters 09 and 93.
     """
-    trained = [row for row in rows if "kind" not in row["configuration"] and row.get("failure") is None]
-    limit = max(widest, min((row["configuration"]["width"] for row in trained), default=widest))
+    found = _cells(rows)
+    trained = [cell[0][0].width for cell in found if not cell[0][0].kind]
+    limit = max(widest, min(trained, default=widest))
+    whole = {id(cell) for cell in found if _seconds(cell) <= _AFFORDED}
+    afforded = [cell for cell in found if id(cell) in whole or (not cell[0][0].kind and cell[0][0].width <= limit)]
     try:
-        return audit([row for row in trained if row["configuration"]["width"] <= limit], cells, seed)
+        until = lambda cell: None if id(cell) in whole else _until(cell, 1)  # noqa: E731
+        return _audit(afforded, cells, seed, until, weights=weights, of=len(found))
     except FileNotFoundError:
         return None
 
 
-def in_words(outcome: pd.DataFrame | None) -> str:
-    """Return what `audit_of_build` found as a sentence for a page."""
+def _size(deviation: float) -> str:
+    """Return a deviation as text; what one of the two alone has deviates without bound."""
+    return scientific(deviation, 1) if math.isfinite(deviation) else "unbounded (one of the two has no value there)"
+
+
+def in_words(outcome: Audit | None) -> str:
+    """Return what `audit_of_build` found as sentences for a page."""
     if outcome is None:
         return (
             "No row was replayed when this page was built, because the data set was not there; `make data` fetches it, "
             "and the next build replays."
         )
-    drawn = outcome[["initializer", "depth", "width", "scaling", "momentum"]].drop_duplicates()
-    named = ", ".join(f"{c.initializer}, L = {c.depth}, m = {c.width} ({c.scaling})" for c in drawn.itertuples())
-    agreeing = int((outcome["verdict"] == "agrees").sum())
-    epoch = ", ".join(str(value) for value in sorted(outcome["epoch"].unique()))
+    lines, (least, most) = outcome.lines, outcome.passing
+    named = "; ".join(dict.fromkeys(lines["training"]))
+    unseen = int(lines["unseen"].sum())
+    left = f" The other {unseen:,} values of these rows, of later moments, were not looked at." if unseen else ""
+    chance = f"{most:.3f}" if f"{least:.3f}" == f"{most:.3f}" else f"{least:.3f} to {most:.3f}"
+    agree, largest, allowed = (
+        len(lines) - outcome.deviating,
+        _size(float(lines["deviation"].max())),
+        scientific(float(lines["allowed"][lines["allowed"] > 0].min())),
+    )
     return (
-        f"When this page was built, {len(outcome)} trainings were repeated to epoch {epoch} with their own seeds: "
-        f"{named}. "
-        f"P of {agreeing} of {len(outcome)} agrees with the published row; the largest relative deviation is "
-        f"{scientific(outcome['deviation'].max(), 1)}, where {scientific(outcome['allowed'].min())} is allowed."
+        f"When this page was built, {len(lines)} rows were computed again with their own seeds: {named}. "
+        f"{agree} of {len(lines)} agree with what is published, in {int(lines['compared'].sum()):,} values; the "
+        f"largest relative deviation is {largest}, where {allowed} is allowed at the least.{left} Seed {outcome.seed} "
+        f"drew {lines['cell'].nunique()} of {outcome.cells:,} cells: a forgery of one cell passes such a replay with "
+        f"probability {chance}; its digest tells it all the same."
     )
 
 
-def _draw(
-    rows: Iterable[dict[str, Any]], count: int, seed: int
-) -> list[tuple[list[Configuration], list[dict[str, Any]]]]:
-    """Return stacks, with their rows, of so many cells."""
-    stored: dict[Configuration, dict[str, Any]] = {}
-    for row in {row["key"]: row for row in rows}.values():
-        if "kind" in row["configuration"]:
-            continue  # another task than a training: nothing here can replay it
-        configuration = Configuration(**row["configuration"])
-        if configuration.key != row["key"]:
-            raise ValueError(f"row {row['key']} was altered: its configuration has the key {configuration.key}.")
-        if row.get("failure") is None:
-            stored[configuration] = row
-    there = sorted({repr(configuration.cell) for configuration in stored})
-    if not there:
-        raise ValueError("there are no rows of trainings that went well, so that none can be replayed.")
-    drawn = set(random.Random(seed).sample(there, min(count, len(there))))
-    chosen = stacks(configuration for configuration in stored if repr(configuration.cell) in drawn)
-    return [(stack, [stored[configuration] for configuration in stack]) for stack in chosen]
+def _cells(rows: Iterable[Row]) -> list[Cell]:
+    """Return the cells of rows; a failure that went well later is left out, and what would end this process too."""
+    by_key: dict[str, Cell] = {}
+    for row in rows:
+        where = getattr(row, "where", f"row {row['key']}")
+        try:
+            task = Task.of(row["configuration"])
+        except ValueError as error:
+            raise ValueError(f"{where}: {error} Restore the file or delete the line.") from None
+        if task.key != row["key"]:
+            raise ValueError(f"{where} was altered: its key is {row['key']}, its configuration has the key {task.key}.")
+        by_key.setdefault(task.key, []).append((task, row))
+    found: dict[str, Cell] = {}
+    for same in by_key.values():
+        well = [(task, row) for task, row in same if row.get("failure") is None]
+        counted = well or [(task, row) for task, row in same[-1:] if not row["failure"].startswith(_DEADLY)]
+        for task, row in counted:
+            found.setdefault(repr((task.kind, task.cell)), []).append((task, row))
+    if not found:
+        raise ValueError("there are no rows, so that none can be replayed.")
+    return [found[name] for name in sorted(found)]
+
+
+def _seconds(cell: Cell) -> float:
+    """Return what a cell took when it was computed."""
+    return sum(row["provenance"].get("seconds") or 0.0 for _, row in cell)
+
+
+def _until(cell: Cell, epochs: int | None) -> int | None:
+    """Return the epoch at which a training is left; None computes it whole, as all other tasks are."""
+    task = cell[0][0]
+    if epochs is None or task.kind:
+        return None
+    ends = {int(m["epoch"]) for _, row in cell for m in row["measurements"] if moment(m).startswith("epoch ")} - {0}
+    last = max((end for end in ends if end <= round(epochs * _stretch(task))), default=min(ends, default=task.epochs))
+    return None if last >= task.epochs else last
+
+
+def _stretch(task: Task) -> float:
+    """Return how much longer than the paper's a training is, where its schedule is stretched with it."""
+    return task.epochs / 50 if not task.kind and task.schedule == "proportional" else 1
+
+
+def _audit(
+    cells: list[Cell],
+    count: int,
+    seed: int | None,
+    until: Callable[[Cell], int | None],
+    root: str | os.PathLike[str] | None = None,
+    device: str = "cpu",
+    weights: Mapping[str, float] | None = None,
+    of: int | None = None,
+) -> Audit:
+    checks.integers(cells=count)
+    seed = int(time.strftime("%Y%m%d", time.gmtime())) if seed is None else seed
+    weigh = weights or {}
+    found = chances([1 + max(weigh.get(row["key"], 0) for _, row in cell) for cell in cells], count)
+    drawn = [cells[place] for place in draw(found, seed)]
+    progress = Progress([_seconds(cell) or 1.0 for cell in drawn])
+    lines = []
+    for number, cell in enumerate(drawn):
+        for stack in stacks({task: None for task, _ in cell}):
+            rows = [(task, row) for task, row in cell if task in stack]
+            required = set().union(*(names(row) for _, row in cell))
+            lines += [{"cell": number, **line} for line in _replay(stack, rows, until(cell), required, root, device)]
+        progress.advance(_seconds(cell) or 1.0)
+    return Audit(pd.DataFrame(lines), seed, of or len(cells), tuple(found))
 
 
 def _replay(
-    stack: list[Configuration],
-    rows: list[dict[str, Any]],
-    epochs: int,
+    stack: list[Task],
+    rows: Cell,
+    until: int | None,
+    required: set[str],
     root: str | os.PathLike[str] | None,
     device: str,
 ) -> list[dict[str, Any]]:
-    first, stored = stack[0], [after_epochs(row) for row in rows]
-    stretch = first.epochs / EPOCHS[-1] if first.schedule == "proportional" else 1
-    measured = sorted(set.intersection(*(set(measurements) for measurements in stored)) - {0})
-    if not measured:
-        raise ValueError(f"rows of {first} have no measurement at the end of an epoch that could be compared.")
-    last = max((epoch for epoch in measured if epoch <= round(epochs * stretch)), default=measured[0])
-    start = time.perf_counter()
-    replayed = _stability_after(last, stack, root, device)
-    seconds = (time.perf_counter() - start) / len(stack)
+    start, threads = time.perf_counter(), torch.get_num_threads()
+    made = rows[0][1]["provenance"]
+    try:
+        with products.using(products.Routes.of_description(made.get("routes"))):
+            replayed = train_stack(stack, device, root, made.get("threads") or None, until=until)
+    finally:
+        torch.set_num_threads(threads)
+    again = dict(zip(stack, replayed, strict=True))
     lines = []
-    for configuration, row, measurements, value in zip(stack, rows, stored, replayed, strict=True):
-        was = measurements[last].get("P")
-        same = row["provenance"]["hardware"] == hardware.describe(device)
-        deviates, limit = deviation(was, value), allowed(last <= max(1, round(stretch)), same)
+    for task, row in rows:
+        seen = row if until is None else {**row, "trace": None, "measurements": _first(row, until)}
+        found = differences(seen, again[task], required, tight_until=max(1, round(_stretch(task))))
+        worst = max(found, key=lambda each: (not each.agrees, each.deviation / (each.allowed or 1)))
         lines.append(
             {
-                **configuration.asdict(),
-                "epoch": last,
-                "stored": was,
-                "replayed": value,
-                "deviation": deviates,
-                "allowed": limit,
-                "verdict": "agrees" if deviates <= limit else "deviates",
-                "seconds": seconds,
+                "training": _words(task),
+                **task.asdict(),
+                **worst._asdict(),
+                "verdict": "agrees" if all(each.agrees for each in found) else "deviates",
+                "compared": len(found),
+                "unseen": _values(row) - _values(seen),
+                "seconds": (time.perf_counter() - start) / len(rows),
             }
         )
     return lines
 
 
-def _stability_after(
-    epoch: int, stack: list[Configuration], root: str | os.PathLike[str] | None, device: str
-) -> list[float | None]:
-    """Return P of every replica after an epoch of a training that would go on.
+def _first(row: Row, until: int) -> list[Row]:
+    """Return the measurements up to the end of an epoch."""
+    return [m for m in row["measurements"] if m.get("epoch") is not None and m["epoch"] <= until]
 
-    The training is told its whole length, since a schedule may depend on it, and left when the epoch has ended.
+
+def _values(row: Row) -> int:
+    return sum(map(len, row["measurements"])) + len(row.get("trace") or ())
+
+
+def _words(task: Task) -> str:
+    """Return a task's settings that have no default or another value, but the seed: "mnist, raw, he, width 16, ..."."""
+    said = [task.kind] if task.kind else []
+    for field in dataclasses.fields(task):
+        value = getattr(task, field.name)
+        if field.name != "seed" and value != field.default:
+            said.append(value if isinstance(value, str) else f"{field.name.replace('_', ' ')} {value}")
+    return ", ".join(said)
+
+
+def chances(weights: Sequence[float], count: int) -> list[float]:
+    """Return the chance of each to be among `count` drawn ones: proportional to its weight, and at most 1.
+
+    Args:
+        weights: positive.
+        count: how many are drawn.
     """
-    data = load_data(stack[0], root)
-    network = build(stack, data, device)
+    found = [0.0] * len(weights)
+    left, places = count, set(range(len(weights)))
+    while places and left > 0:
+        total = sum(weights[i] for i in places)
+        certain = {i for i in places if left * weights[i] >= total}
+        if not certain:
+            for i in places:
+                found[i] = left * weights[i] / total
+            break
+        for i in certain:
+            found[i] = 1.0
+        left, places = left - len(certain), places - certain
+    return found
 
-    def leave(moment: Moment) -> None:
-        if moment.epoch == epoch:
-            raise _Enough
 
-    with contextlib.suppress(_Enough):
-        train(network, data, **training_options(stack[0]), observe=leave)
-    x = data.x_test.to(network.weights[0])
-    values = perturbation_stability(network, x).mean(dim=1)
-    return [float(value) if torch.isfinite(value) else None for value in values]
+def draw(chances: Sequence[float], seed: int) -> list[int]:
+    """Return the places that are drawn, each with its chance exactly: systematic sampling of a shuffled list."""
+    generator = random.Random(seed)
+    order = list(range(len(chances)))
+    generator.shuffle(order)
+    mark, passed, drawn = generator.random(), 0.0, []
+    for place in order:
+        passed += chances[place]
+        if passed > mark + 1e-9:
+            drawn.append(place)
+            mark += 1
+    return sorted(drawn)
+
+
+def decisions(folder: Path = RESULTS) -> Counter[str]:
+    """Return, for each key of a row, how many entries of a folder's verdicts rest on it; nothing without any."""
+    counted: Counter[str] = Counter()
+
+    def look(value: Any) -> None:
+        if isinstance(value, dict):
+            rows = value.get("rows")
+            if isinstance(rows, list):
+                counted.update({key for key in rows if isinstance(key, str)})
+            value = list(value.values())
+        if isinstance(value, list):
+            for entry in value:
+                look(entry)
+
+    for path in (folder / "verdicts.json", folder / "verdict-details.json"):
+        if path.exists():
+            look(json.loads(path.read_bytes()))
+    return counted

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
 
-from lib import initializers
+from lib import checks, initializers
 from lib.data import NAMES, SCALINGS
-from lib.experiments.task import Task
-from lib.seeds import generator
+from lib.experiments import training
+from lib.experiments.work import TYPICAL_SECONDS, refuse_what_does_not_fit, work
+from lib.products import PRECISIONS, refuse_precision
+from lib.rows import Conditions, Outcome, Task
+from lib.seeds import check_seed
 from lib.training import LOSSES, SCHEDULES, check_options
 
 
@@ -20,12 +26,11 @@ class Configuration(Task):
         dataset, scaling: as in `lib.data.load`.
         initializer, width, depth, alpha, seed: as in `lib.networks.FCN`.
         samples: training points kept, drawn by the seed of the subset (0); None keeps all.
-        epochs, batch_size, lr, schedule, loss, momentum, weight_decay: as in `lib.training.train`.
+        epochs, batch_size, lr, schedule, loss, momentum, weight_decay, precision: as in `lib.training.train`. Rows and
+            keys do not tell "fp32", which all of them had before there was another.
 
     Raises:
         ValueError: a value has the wrong type or is out of range.
-
-    Used by: chapters 06 to 10.
     """
 
     dataset: str
@@ -43,28 +48,55 @@ class Configuration(Task):
     momentum: float = 0.0
     weight_decay: float = 0.0
     alpha: float = 1.0
+    precision: str = "fp32"
 
     def __post_init__(self) -> None:
-        types = {"str": str, "int": int, "int | None": (int, type(None)), "float": (int, float)}
+        kinds = {"str": (str, str), "int": (Integral, int), "float": (Real, float)}
         for entry in dataclasses.fields(self):
-            value = getattr(self, entry.name)
-            if isinstance(value, bool) or not isinstance(value, types[entry.type]):
-                raise ValueError(f"configuration: {entry.name} must be {entry.type}, got {value!r}.")
-            if entry.type == "float":
-                # 1 and 1.0 are one setting and must have one key.
-                object.__setattr__(self, entry.name, float(value))
+            value, name = getattr(self, entry.name), entry.type
+            if value is None and name.endswith(" | None"):
+                continue
+            wanted, plain = kinds[name.removesuffix(" | None")]
+            if isinstance(value, bool) or not isinstance(value, wanted):
+                raise ValueError(f"configuration: {entry.name} must be {name}, got {value!r}.")
+            # 1, 1.0 and NumPy's 1 are one setting and must have one key.
+            object.__setattr__(self, entry.name, plain(value))
         object.__setattr__(self, "initializer", initializers.get(self.initializer).name)
         # Everything is checked here, before the first of a long list of trainings starts.
         initializers.check_sizes(self.width, self.depth, 1, 1)
         check_options(self.epochs, self.batch_size, self.lr, self.momentum, self.weight_decay)
-        generator(self.seed, "weights")
-        if self.samples is not None and self.samples < 1:
-            raise ValueError(f"configuration: samples must be at least 1, got {self.samples!r}.")
-        if not 0 < self.alpha < float("inf"):
-            raise ValueError(f"configuration: alpha must be positive and finite, got {self.alpha!r}.")
-        named = {"dataset": NAMES, "scaling": SCALINGS, "schedule": SCHEDULES, "loss": LOSSES}
-        for name, allowed in named.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f"configuration: {name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}."
-                )
+        check_seed(self.seed)
+        if self.samples is not None:
+            checks.integers(samples=self.samples)
+        checks.positive(alpha=self.alpha)
+        checks.one_of(NAMES, dataset=self.dataset)
+        checks.one_of(SCALINGS, scaling=self.scaling)
+        checks.one_of(SCHEDULES, schedule=self.schedule)
+        checks.one_of(LOSSES, loss=self.loss)
+        checks.one_of(PRECISIONS, precision=self.precision)
+
+    def asdict(self) -> dict[str, Any]:
+        """Return the settings as plain values, in the order of the fields; without the precision where it is fp32."""
+        settings = super().asdict()
+        if self.precision == "fp32":
+            del settings["precision"]
+        return settings
+
+    def prepare(self, conditions: Conditions) -> None:
+        """Load the data set and ask for the precision: what is absent or refused is told before the first training."""
+        refuse_precision(self.precision, [self.width], conditions.device)
+        training.load_data(self, conditions.root)
+
+    def seconds(self, replicas: int) -> float:
+        """Return the seconds of a stack by typical times of its parts; `lib.experiments.cost` fits them to rows."""
+        return sum(each * count for each, count in zip(TYPICAL_SECONDS, work(self, replicas), strict=True))
+
+    @classmethod
+    def compute(cls, stack: Sequence[Configuration], conditions: Conditions) -> Outcome:
+        """Train the stack, where its device has room for it.
+
+        Raises:
+            MemoryError: it has not.
+        """
+        refuse_what_does_not_fit(stack[0], len(stack), conditions.device)
+        return training.compute(stack, conditions)

@@ -8,18 +8,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from scipy import optimize
 
-from lib.experiments.configuration import Configuration
-from lib.experiments.stacks import stacks
-from lib.experiments.task import Task
-from lib.experiments.work import Work, memory, work
-from lib.training.memory import available_bytes
+from lib.experiments.work import TYPICAL_SECONDS, Work, memory, work
+from lib.rows import Task, stacks
 
-# Seconds of each kind of work, in the order of `Work`, on one thread of a server's processor. Alone their ratios
-# matter: they order a sweep before there are rows, and stand for what rows do not tell apart.
-_BUILT_IN = Work(layers=2.5e-5, products=3e-6, activations=1e-10, flops=1e-11, weights=5e-10, spectra=3e-5)
 # How far, in log seconds, the ratios of coefficients are believed to lie from the built-in ones, and the least error of
 # one stack's time: no machine repeats itself better.
 _BELIEF, _LEAST_ERROR = 1.5, 0.01
@@ -40,23 +33,17 @@ class CostModel:
         coefficients: seconds a count, none negative.
         kind: the hardware and threads of the rows it was fitted to; None for the built-in ratios.
         stacks: the number of stacks that it was fitted to.
-
-    Used by: `lib.experiments.sweep` (order, progress), chapter 91.
     """
 
-    coefficients: Work = _BUILT_IN
+    coefficients: Work = TYPICAL_SECONDS
     kind: Kind | None = None
     stacks: int = 0
 
     def seconds(self, task: Task, replicas: int = 1) -> float:
         """Return the seconds of a stack of replicas, all together; tasks that are no training say it themselves."""
-        if not isinstance(task, Configuration):
+        if task.kind:
             return task.seconds(replicas)
         return float(np.dot(self.coefficients, work(task, replicas)))
-
-    def memory(self, configuration: Configuration, replicas: int = 1) -> int:
-        """Return the bytes that a stack takes on its device (see `lib.experiments.work.memory`)."""
-        return memory(configuration, replicas)
 
     def hours(self, tasks: Iterable[Task], devices: int = 1, efficiency: float = 1.0) -> float:
         """Return the wall-clock hours of a sweep: its stacks, longest first, on so many equal devices.
@@ -74,6 +61,11 @@ class CostModel:
         for seconds in sorted((self.seconds(s[0], len(s)) for s in stacks(tasks)), reverse=True):
             heapq.heappush(busy, heapq.heappop(busy) + seconds)
         return max(busy) / (efficiency if devices > 1 else 1) / 3600
+
+
+def largest(tasks: Iterable[Task]) -> int | None:
+    """Return the bytes of the largest stack among trainings (see `lib.experiments.work.memory`); None without any."""
+    return max((memory(s[0], len(s)) for s in stacks(task for task in tasks if not task.kind)), default=None)
 
 
 def kinds(rows: Iterable[dict[str, Any]]) -> dict[Kind, list[dict[str, Any]]]:
@@ -97,8 +89,6 @@ def fit(rows: Iterable[dict[str, Any]]) -> CostModel:
 
     Raises:
         ValueError: no row tells a cost, or they are of several kinds.
-
-    Used by: `lib.experiments.sweep`, chapter 91.
     """
     found = kinds(rows)
     if len(found) != 1:
@@ -108,7 +98,7 @@ def fit(rows: Iterable[dict[str, Any]]) -> CostModel:
     observed = _observations(_best_timed(usable))
     counts = np.array([count for count, _ in observed])
     target = np.log([seconds for _, seconds in observed])
-    built_in = np.log(_BUILT_IN)
+    built_in = np.log(TYPICAL_SECONDS)
     start = built_in + np.median(target - np.log(counts @ np.exp(built_in)))
 
     def errors(logs: np.ndarray) -> np.ndarray:
@@ -136,7 +126,7 @@ def of_most_rows(rows: Iterable[dict[str, Any]]) -> CostModel:
 class HeldOut(NamedTuple):
     """How a model predicts cells that it was not fitted to: one entry a stack."""
 
-    configurations: list[Configuration]
+    configurations: list[Task]
     replicas: list[int]
     seconds: np.ndarray
     predicted: np.ndarray
@@ -167,29 +157,9 @@ def hold_out(rows: Iterable[dict[str, Any]], seed: int = 0, folds: int = 3) -> H
             replicas = row["provenance"].get("stacked", 1)
             measured = _seconds(row)
             predicted = float(np.dot(model.coefficients, _counted(row)))
-            lines.append((Configuration(**row["configuration"]), replicas, measured, predicted))
+            lines.append((Task.of(row["configuration"]), replicas, measured, predicted))
     configurations, replicas, measured, predicted = zip(*lines, strict=True)
     return HeldOut(list(configurations), list(replicas), np.array(measured), np.array(predicted))
-
-
-def refuse_what_does_not_fit(configuration: Configuration, replicas: int, device: str) -> None:
-    """Raise MemoryError, before a number is drawn, where a stack needs more memory than its device has left.
-
-    Raises:
-        MemoryError: with what is asked, what is available, and how many replicas would fit.
-
-    Used by: `lib.experiments.rows`.
-    """
-    available = available_bytes(torch.device(device))
-    asked = memory(configuration, replicas)
-    if available is None or asked <= available:
-        return
-    fits = next((r for r in range(replicas - 1, 0, -1) if memory(configuration, r) <= available), 0)
-    remedy = f"{fits} of them at once would fit" if fits else "not even one of them would fit"
-    raise MemoryError(
-        f"{replicas} replicas of width {configuration.width}, depth {configuration.depth} need {asked / 2**30:.2f} GiB "
-        f"on {device}, {available / 2**30:.2f} GiB are available; {remedy}."
-    )
 
 
 def _observations(rows: list[dict[str, Any]]) -> list[tuple[Work, float]]:
@@ -222,7 +192,7 @@ def _stacked(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _counted(row: dict[str, Any]) -> Work:
     measured = [m for m in row["measurements"] if m.get("epoch") is not None]
     return work(
-        Configuration(**row["configuration"]),
+        Task.of(row["configuration"]),
         row["provenance"].get("stacked", 1),
         measurements=len(measured),
         complete=any("P_train" in m for m in measured),

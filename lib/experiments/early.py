@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 
-from lib import initializers
+from lib import checks, initializers
 from lib.data import Dataset
 from lib.estimators import lazy_training_ratio, perturbation_stability
-from lib.experiments.measurement import never_reached
-from lib.experiments.rows import Outcome, outcome
-from lib.experiments.task import Task
 from lib.networks import FCN
-from lib.seeds import generator
+from lib.rows import Conditions, Outcome, Task, never_reached
+from lib.seeds import check_seed
 from lib.training.descent import Descent
 from lib.training.losses import evaluate
 
@@ -35,7 +33,7 @@ LATER_SHARES, LONGEST = 0.25, 8.0
 COMMON_SHARES, COMMON_SAMPLES = (0.25, 0.5, 1.0), 5
 # Losses, as parts of the initial one, at which networks are compared at equal fit; the last one ends a training.
 FITS = (0.5, 0.25, 0.1)
-_TEST_POINTS = 500
+_TEST_POINTS, _PAUSE_EVERY = 500, 100
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class EarlyTraining(Task):
     Raises:
         ValueError: a value is out of range.
 
-    Source: the setting of Zhu et al. 2022, Theorem 3. Used by: chapter 07.
+    Source: the setting of Zhu et al. 2022, Theorem 3.
     """
 
     kind: ClassVar[str] = "early-training"
@@ -68,11 +66,9 @@ class EarlyTraining(Task):
             raise ValueError(f"initializer must be power-<c>, the same small variance in both layers, got {name!r}.")
         object.__setattr__(self, "initializer", name)
         initializers.check_sizes(self.width, 2, self.in_features, 1)
-        if isinstance(self.samples, bool) or not isinstance(self.samples, int) or self.samples < 1:
-            raise ValueError(f"samples must be an integer of at least 1, got {self.samples!r}.")
-        generator(self.seed, "weights")
-        if not 0 < self.lr < math.inf:
-            raise ValueError(f"lr must be positive and finite, got {self.lr!r}.")
+        checks.integers(samples=self.samples)
+        check_seed(self.seed)
+        checks.positive(lr=self.lr)
 
     @property
     def c(self) -> float:
@@ -83,6 +79,14 @@ class EarlyTraining(Task):
         """Return a guess of the seconds on one thread: the steps until the network fits, and 16 measurements."""
         step = 1e-4 + replicas * 2.4e-8 * self.samples * self.width
         return 1.5 * _steps(self, self.width) * step + 16 * replicas * (1e-3 + 1.5e-5 * self.width)
+
+    def prepare(self, conditions: Conditions) -> None:
+        """Need nothing: the points are drawn."""
+
+    @classmethod
+    def compute(cls, stack: Sequence[EarlyTraining], conditions: Conditions) -> Outcome:
+        """Train and measure the stack (`descend`)."""
+        return descend(tuple(stack), conditions)
 
 
 def _steps(task: EarlyTraining, width: int) -> float:
@@ -177,10 +181,10 @@ def _measure(network: FCN, initial: Sequence[Tensor], data: Dataset) -> dict[str
     return {name: float(f"{float(v):.6g}") if math.isfinite(float(v)) else None for name, v in values.items()}
 
 
-@outcome.register
-def _early_training(first: EarlyTraining, stack: Sequence[EarlyTraining], device: str, *_: Any) -> Outcome:
+def descend(stack: tuple[EarlyTraining, ...], conditions: Conditions) -> Outcome:
+    """Train a stack by gradient descent, measuring each replica on its clocks and at its fits."""
     start, cpu_start = time.perf_counter(), time.process_time()
-    stack = tuple(stack)
+    first, device = stack[0], conditions.device
     # The clocks do not depend on the width: tasks of one width alone let them be computed once for all widths.
     own = _clock(tuple(replace(task, width=1) for task in stack), device)
     common = _clock(tuple(replace(task, width=1, samples=COMMON_SAMPLES) for task in stack), device)
@@ -191,13 +195,15 @@ def _early_training(first: EarlyTraining, stack: Sequence[EarlyTraining], device
     measurements: list[list[dict[str, Any]]] = [[] for _ in stack]
 
     def observe(replica: int, step: int, **moment: float) -> None:
-        alone = FCN.from_modules([run.network.module(replica)])
+        alone = run.network.select([replica])
         seen = _measure(alone, [weight[replica : replica + 1] for weight in initial], run.data[replica])
         when = {"epoch": step, "time": round(step * first.lr, 9), "reached": None, "share": None, "common": None}
         measurements[replica].append({**when, **moment, **seen})
 
     start_loss: list[float] = []
     for step in range(math.ceil(LONGEST * max(own)) + 1):
+        if step % _PAUSE_EVERY == 0:
+            conditions.wait_while_paused()
         for replica, schedule in enumerate(due):
             if step in schedule and waiting[replica]:
                 observe(replica, step, **schedule[step])

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from lib.adversarial import noise_accuracy, pgd_accuracy
+from lib.balls import uniform_in_ball
 from lib.data import Dataset
 from lib.estimators import lazy_training_ratio, relative_change
-from lib.estimators.spectrum import jacobian_gram, outputs, spectrum_of_gram
+from lib.estimators.spectrum import jacobian, jacobian_gram, outputs, spectrum_of_gram
 from lib.estimators.stability import relative_to_output, stability_of_spectrum
-from lib.networks import FCN
+from lib.seeds import generator
+from lib.stack import Stack
 from lib.training import Moment, evaluate
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
     from torch import Tensor
 
 # The epochs that every row reports (a shorter training: those that it reaches, and its last), and the training losses
@@ -26,7 +29,10 @@ MATCHED_LOSSES = (1.0, 0.5, 0.3)
 # Radii as fractions of the mean ‖x‖ over the test points, so that they mean the same under every scaling.
 NOISE_RADII = (0.5, 1.0)
 PGD_RADII = (0.05, 0.1)
-_TRAIN_POINTS, _ATTACKED_POINTS = 10_000, 1_000
+# Sizes of a finite perturbation, as fractions of the same mean.
+FINITE_RADII = (0.01, 0.03, 0.1, 0.3, 1.0)
+_TRAIN_POINTS, _ATTACKED_POINTS, _MOVED_POINTS = 10_000, 1_000, 1_000
+_AT_ONCE = 100  # points whose Jacobians are held at once
 
 
 def epochs_measured(epochs: int, schedule: str) -> set[int]:
@@ -46,16 +52,14 @@ class Observer:
 
     Raises:
         ValueError: the data have no test set.
-
-    Used by: `lib.experiments.sweep`.
     """
 
-    def __init__(self, network: FCN, data: Dataset, loss: str, epochs: int, schedule: str) -> None:
+    def __init__(self, network: Stack, data: Dataset, loss: str, epochs: int, schedule: str) -> None:
         if data.x_test is None:
             raise ValueError("data must have a test set: P and the test accuracy are measured on it.")
         self.network, self.data, self.loss = network, data.to(network.weights[0].device), loss
         self.initial = [weight.detach().clone() for weight in network.weights]
-        self.epochs = epochs_measured(epochs, schedule)
+        self.epochs, self.last = epochs_measured(epochs, schedule), epochs
 
     def __call__(self, moment: Moment) -> list[tuple[int, dict[str, Any]]] | None:
         """Return (replica, measurement) for each replica that the moment concerns; None where none is due."""
@@ -63,19 +67,17 @@ class Observer:
             return None
         network, initial = self.network, self.initial
         if len(moment.replicas) < network.replicas:
-            network = FCN.from_modules([network.module(replica) for replica in moment.replicas])
+            network = network.select(moment.replicas)
             initial = [weight[list(moment.replicas)] for weight in initial]
         when = {"epoch": moment.epoch, "step": moment.step, "reached": moment.loss}
-        measurements = measure(network, initial, self.data, self.loss)
+        ends = moment.loss is None and moment.epoch in (0, self.last)
+        measurements = measure(network, initial, self.data, self.loss, finite=ends)
         return [(replica, {**when, **m}) for replica, m in zip(moment.replicas, measurements, strict=True)]
 
 
-def never_reached(value: float) -> dict[str, Any]:
-    """Return the measurement of a matched loss that a training never reached."""
-    return {"epoch": None, "step": None, "reached": value}
-
-
-def measure(network: FCN, initial: Sequence[Tensor], data: Dataset, loss: str) -> list[dict[str, Any]]:
+def measure(
+    network: Stack, initial: Sequence[Tensor], data: Dataset, loss: str, finite: bool = False
+) -> list[dict[str, Any]]:
     """Return one measurement a replica; what is undefined (a diverged or dead network) is None.
 
     Over all test points, ε = 1: P, P_rms (√ of the mean square), jacobian_frobenius and jacobian_spectral (means of
@@ -84,7 +86,9 @@ def measure(network: FCN, initial: Sequence[Tensor], data: Dataset, loss: str) -
     test_accuracy. noise_accuracy_r and pgd_accuracy_r on the first 1,000 test points, in and on the ℓ2 ball of radius
     r times the mean ‖x‖. kappa, and relative_change a layer.
 
-    Used by: `Observer`.
+    With `finite` also what a perturbation of a size changes, beside the P of first order. One δ_i is drawn from the
+    unit ball for each of the first 1,000 test points. finite_change_r is the mean of ‖f(x_i + εδ_i) − f(x_i)‖/ε at
+    ε = r times the mean ‖x‖, and linear_change, its limit for ε → 0, that of ‖J(x_i)δ_i‖.
     """
     x, y = data.x_test.to(network.weights[0]), data.y_test
     f = outputs(network, x)
@@ -110,15 +114,32 @@ def measure(network: FCN, initial: Sequence[Tensor], data: Dataset, loss: str) -
         columns[f"{name}_loss"], accuracy = evaluate(network, points, targets, loss)
         if accuracy is not None:
             columns[f"{name}_accuracy"] = accuracy
+    size = float(torch.linalg.vector_norm(x, dim=1).mean())
     if not y.is_floating_point():
         attacked, labels = x[:_ATTACKED_POINTS], y[:_ATTACKED_POINTS]
-        size = float(torch.linalg.vector_norm(x, dim=1).mean())
         for radius in NOISE_RADII:
             columns[f"noise_accuracy_{radius:g}"] = noise_accuracy(network, attacked, labels, radius * size)
         for radius in PGD_RADII:
             columns[f"pgd_accuracy_{radius:g}"] = pgd_accuracy(network, attacked, labels, radius * size)
+    if finite:
+        columns |= finite_change(network, x[:_MOVED_POINTS], size)
     listed = {name: _finite(values.double().tolist()) for name, values in columns.items()}
     return [{name: values[replica] for name, values in listed.items()} for replica in range(network.replicas)]
+
+
+def finite_change(network: Stack, x: Float[Tensor, "n d"], size: float) -> dict[str, Float[Tensor, " R"]]:
+    """Return linear_change and a finite_change_r for each of `FINITE_RADII` (see `measure`), ε = r·size."""
+    delta = uniform_in_ball(len(x), x.shape[1], generator(0, "finite change")).to(x)
+    start = outputs(network, x).double()
+    slopes = [
+        (jacobian(network, points) @ direction[:, :, None]).squeeze(-1)
+        for points, direction in zip(x.split(_AT_ONCE), delta.split(_AT_ONCE), strict=True)
+    ]
+    columns = {"linear_change": torch.linalg.vector_norm(torch.cat(slopes, dim=1).double(), dim=-1).mean(dim=1)}
+    for radius in FINITE_RADII:
+        change = outputs(network, x + radius * size * delta).double() - start
+        columns[f"finite_change_{radius:g}"] = torch.linalg.vector_norm(change, dim=-1).mean(dim=1) / (radius * size)
+    return columns
 
 
 def _finite(values: list[Any]) -> list[Any]:

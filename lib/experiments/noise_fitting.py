@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 
-from lib import initializers
+from lib import checks, initializers
 from lib.data import Dataset, random_labels
-from lib.estimators import lazy_training_ratio, local_lipschitz, perturbation_stability, relative_stability
-from lib.experiments.measurement import never_reached
-from lib.experiments.rows import Outcome, outcome
-from lib.experiments.task import Task
+from lib.estimators import (
+    lazy_training_ratio,
+    local_lipschitz,
+    perturbation_stability,
+    relative_stability,
+    spectral_norm_product,
+)
 from lib.networks import FCN
+from lib.rows import Conditions, Outcome, Task, never_reached
+from lib.theory.parameters import number_of_parameters
 from lib.training import evaluate
 from lib.training.descent import Descent
 
@@ -48,7 +51,7 @@ class NoiseFitting(Task):
     Raises:
         ValueError: a value is out of range.
 
-    Source: the setting of Bubeck and Sellke 2021 and of Bubeck, Li and Nagaraj 2021. Used by: chapter 14.
+    Source: the setting of Bubeck and Sellke 2021 and of Bubeck, Li and Nagaraj 2021.
     """
 
     kind: ClassVar[str] = "noise-fitting"
@@ -63,15 +66,12 @@ class NoiseFitting(Task):
     def __post_init__(self) -> None:
         object.__setattr__(self, "initializer", initializers.get(self.initializer).name)
         initializers.check_sizes(self.width, self.depth, self.in_features, 1)
-        for name in ("samples", "steps"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
+        checks.integers(samples=self.samples, steps=self.steps)
 
     @property
     def parameters(self) -> int:
         """Return p, the number of weights."""
-        return self.width * (self.in_features + 1) + self.width**2 * (self.depth - 2)
+        return number_of_parameters(self.width, self.depth, self.in_features, 1)
 
     @property
     def lr(self) -> float:
@@ -83,19 +83,28 @@ class NoiseFitting(Task):
         descent = 2 * self.samples * (3e-5 + 6 * self.samples * self.parameters / 1e11)
         return replicas * (descent + 0.5 + 2e-5 * self.parameters)
 
+    def prepare(self, conditions: Conditions) -> None:
+        """Need nothing: points and labels are drawn."""
 
-def fit(
-    stack: Sequence[NoiseFitting], device: str = "cpu", pause: str | os.PathLike[str] | None = None
-) -> list[list[dict[str, Any]]]:
+    @classmethod
+    def compute(cls, stack: Sequence[NoiseFitting], conditions: Conditions) -> Outcome:
+        """Fit the stack's labels (`fit`)."""
+        wall, processor = time.perf_counter(), time.process_time()
+        measurements = fit(stack, conditions)
+        return Outcome(measurements, [None] * len(stack), time.perf_counter() - wall, time.process_time() - processor)
+
+
+_CPU = Conditions()
+
+
+def fit(stack: Sequence[NoiseFitting], conditions: Conditions = _CPU) -> list[list[dict[str, Any]]]:
     """Return the measurements of tasks that differ in consecutive seeds alone, one list a task.
 
     A network is measured (`measure`) at its initialization and at the first step whose training error, before it, was
     at most each of `MATCHED_ERRORS`; "reached" names the error, and "step" is None where it was not reached.
-
-    Used by: chapter 14.
     """
+    first, device = stack[0], conditions.device
     data = [random_labels(t.samples, t.in_features, t.seed, dtype=torch.float32).to(device) for t in stack]
-    first = stack[0]
     network = FCN(
         first.width,
         first.depth,
@@ -111,7 +120,7 @@ def fit(
     measurements: list[list[dict[str, Any]]] = [[] for _ in stack]
 
     def observe(replica: int, step: int, reached: float | None) -> None:
-        one = FCN.from_modules([network.module(replica)])
+        one = network.select([replica])
         start = [weight[replica : replica + 1] for weight in initial]
         seen = {"epoch": step, "step": step, "reached": reached, **measure(one, start, data[replica])}
         measurements[replica].append(seen)
@@ -120,13 +129,13 @@ def fit(
         observe(replica, 0, None)
     waiting = [list(MATCHED_ERRORS) for _ in stack]
     for step, errors in enumerate(_descend(network, data, first.lr, first.steps), start=1):
+        if step % _PAUSE_EVERY == 1:
+            conditions.wait_while_paused()
         for replica, error in enumerate(errors):
             while waiting[replica] and error <= waiting[replica][0]:
                 observe(replica, step, waiting[replica].pop(0))
         if not any(waiting):
             break
-        while pause is not None and step % _PAUSE_EVERY == 0 and Path(pause).exists():
-            time.sleep(1)
     for listed, left in zip(measurements, waiting, strict=True):
         listed += [never_reached(error) for error in left]
     return measurements
@@ -158,7 +167,6 @@ def measure(network: FCN, initial: Sequence[torch.Tensor], data: Dataset) -> dic
     points = torch.cat([data.x, data.x_test])
     gradients = torch.linalg.vector_norm(network.jacobian(points).detach(), dim=(2, 3)).squeeze(0)
     starts = points[gradients.topk(min(_GLOBAL_STARTS, len(points))).indices]
-    norms = [torch.linalg.matrix_norm(weight.detach().double(), 2) for weight in network.weights]
     columns = {
         "train_mse": 2 * evaluate(network, data.x, data.y, "squared")[0],
         "P": perturbation_stability(network, data.x_test).mean(),
@@ -167,23 +175,9 @@ def measure(network: FCN, initial: Sequence[torch.Tensor], data: Dataset) -> dic
         "gradient_norm": gradients[: data.n].max(),
         "lipschitz": local_lipschitz(network, starts, GLOBAL_RADIUS, steps=_GLOBAL_STEPS).max(),
         "local_lipschitz": local_lipschitz(network, data.x[:_LOCAL_POINTS], LOCAL_RADIUS, steps=_LOCAL_STEPS).mean(),
-        "spectral_product": torch.stack(norms).prod(),
+        "spectral_product": spectral_norm_product(network),
         "output_norm": network(data.x_test).detach().abs().mean(),
         "kappa": lazy_training_ratio(network, initial),
     }
     values = {name: float(value) for name, value in columns.items()}
     return {name: float(f"{v:.{_DIGITS}g}") if math.isfinite(v) else None for name, v in values.items()}
-
-
-@outcome.register
-def _noise_fitting(
-    first: NoiseFitting,
-    stack: Sequence[NoiseFitting],
-    device: str,
-    root: str | os.PathLike[str] | None,
-    checkpoints: str | os.PathLike[str] | None,
-    pause: str | os.PathLike[str] | None,
-) -> Outcome:
-    wall, processor = time.perf_counter(), time.process_time()
-    measurements = fit(stack, device, pause)
-    return Outcome(measurements, [None] * len(stack), time.perf_counter() - wall, time.process_time() - processor)

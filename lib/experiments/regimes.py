@@ -23,11 +23,10 @@ from lib.estimators import (
     null_distribution,
     path_norm,
 )
-from lib.experiments.rows import Outcome, outcome
-from lib.experiments.task import Task
 from lib.initializers import check_sizes
 from lib.networks import FCN
-from lib.seeds import generator
+from lib.rows import Conditions, Outcome, Task, seeds
+from lib.seeds import check_seed, generator
 from lib.theory.regimes import scaled_initializer
 from lib.training import FlowState, gradient_flow
 
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 WIDTHS = (1_000, 2_500, 6_300, 16_000, 40_000)
 DEEP_WIDTHS = (32, 64, 128, 256, 512)
 DATA = ("line", "signs", "teacher")
-_SEEDS = range(3, 8)
 _SPHERE = 8
 # Up to this γ the output starts at order one or more, and Luo et al. start it at exactly 0.
 _ANTISYMMETRIC = 0.5
@@ -62,8 +60,6 @@ class WidthScan(Task):
 
     Raises:
         ValueError: a value is out of range.
-
-    Used by: chapter 06.
     """
 
     kind: ClassVar[str] = "width-scan"
@@ -91,7 +87,7 @@ class WidthScan(Task):
             raise ValueError(f"gamma_prime must be 0 for depth {self.depth}; only two-layer networks have it.")
         if self.antisymmetric and any(width % 2 for width in self.widths):
             raise ValueError(f"widths must be even for gamma <= {_ANTISYMMETRIC} (antisymmetric), got {self.widths!r}.")
-        generator(self.seed, "weights")
+        check_seed(self.seed)
 
     @property
     def antisymmetric(self) -> bool:
@@ -108,6 +104,26 @@ class WidthScan(Task):
         steps = 20 + 15 * self.gamma**2 + 2200 * min(0.0, self.gamma_prime) ** 2
         return steps * (1e-3 * len(self.widths) + 4.5e-8 * replicas * weights)
 
+    def prepare(self, conditions: Conditions) -> None:
+        """Refuse another device than the CPU, on which gradient flow runs in float64.
+
+        Raises:
+            ValueError: the device is no CPU.
+        """
+        if torch.device(conditions.device).type != "cpu":
+            raise ValueError(f"device must be cpu for scans over widths (gradient flow), got {conditions.device!r}.")
+
+    @classmethod
+    def compute(cls, stack: Sequence[WidthScan], conditions: Conditions) -> Outcome:
+        """Train and measure the stack of every width (`measure`)."""
+        wall, processor = time.perf_counter(), time.process_time()
+        measurements: list[list[dict[str, Any]]] = [[] for _ in stack]
+        for width in stack[0].widths:
+            conditions.wait_while_paused()
+            for listed, measurement in zip(measurements, measure(stack[0], width, len(stack)), strict=True):
+                listed.append(measurement)
+        return Outcome(measurements, [None] * len(stack), time.perf_counter() - wall, time.process_time() - processor)
+
 
 def points(data: str) -> Dataset:
     """Return a data set of the regimes' experiments, in float64.
@@ -121,7 +137,7 @@ def points(data: str) -> Dataset:
     Raises:
         ValueError: there is no such data set.
 
-    Source: after Luo et al. 2021. Used by: chapter 06.
+    Source: after Luo et al. 2021.
     """
     if data == "line":
         x = torch.linspace(-0.5, 0.5, 4, dtype=torch.float64)
@@ -162,10 +178,7 @@ def build(task: WidthScan, width: int, replicas: int = 1) -> FCN:
 
 
 class Watch:
-    """What is seen along a gradient flow: the largest change of each layer, and the weights at half the first loss.
-
-    Used by: `measure`.
-    """
+    """What is seen along a gradient flow: the largest change of each layer, and the weights at half the first loss."""
 
     def __init__(self, network: FCN) -> None:
         self.initial = [weight.detach().clone() for weight in network.weights]
@@ -195,8 +208,6 @@ def measure(task: WidthScan, width: int, replicas: int) -> list[dict[str, Any]]:
     the end; effective and distinct directions at the first loss of at most half the initial one and at the end,
     distinct ones in more than two inputs only up to m = 2,000. "signs": also the mean effective number of random
     directions with the amplitudes at half the loss.
-
-    Used by: `lib.experiments.sweep` through `WidthScan`.
     """
     data, network = points(task.data), build(task, width, replicas)
     watch = Watch(network)
@@ -233,18 +244,6 @@ def measure(task: WidthScan, width: int, replicas: int) -> list[dict[str, Any]]:
     ]
 
 
-@outcome.register
-def _scan(first: WidthScan, stack: Sequence[WidthScan], *_: Any) -> Outcome:
-    started = time.perf_counter(), time.process_time()
-    measurements: list[list[dict[str, Any]]] = [[] for _ in stack]
-    for width in first.widths:
-        for listed, measurement in zip(measurements, measure(first, width, len(stack)), strict=True):
-            listed.append(measurement)
-    return Outcome(
-        measurements, [None] * len(stack), time.perf_counter() - started[0], time.process_time() - started[1]
-    )
-
-
 def _rounded(value: Any) -> Any:
     """Return nested numbers with four digits; None for what is not finite."""
     if isinstance(value, list):
@@ -252,39 +251,49 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.4g}") if math.isfinite(value) else None
 
 
-def _scans(cells: Sequence[tuple[float, float]], seeds: Sequence[int] = _SEEDS) -> list[WidthScan]:
-    return [WidthScan("line", 2, gamma, gamma_prime, WIDTHS, seed) for gamma, gamma_prime in cells for seed in seeds]
+def _seeds(round: int, count: int | None = 5) -> range:
+    return seeds(WidthScan.kind, round, count)
 
 
-def regime_slopes() -> list[WidthScan]:
+def _scans(cells: Sequence[tuple[float, float]], scanned: Sequence[int]) -> list[WidthScan]:
+    return [WidthScan("line", 2, gamma, gamma_prime, WIDTHS, seed) for gamma, gamma_prime in cells for seed in scanned]
+
+
+def regime_slopes(round: int = 1) -> list[WidthScan]:
     """Return the three points at which Luo et al. print S_w: γ = ½, 1 and 7/4 at γ' = 0."""
-    return _scans([(gamma, 0.0) for gamma in (0.5, 1.0, 1.75)])
+    return _scans([(gamma, 0.0) for gamma in (0.5, 1.0, 1.75)], _seeds(round))
 
 
-def regime_powers() -> list[WidthScan]:
+def regime_powers(round: int = 1) -> list[WidthScan]:
     """Return S_w over Zhu et al.'s β_1 = β_2 = m^-c, α = 1, which is (γ, γ') = (2c, 0): c from 1/4 to 5/2.
 
-    At c = 9/4 and 5/2 one of the first five seeds did not converge at m = 1,000 and has no S_w: two more replace it.
+    At c = 9/4 and 5/2 one of the first five seeds did not converge at m = 1,000 and has no S_w: there are two more.
     """
-    powers = (0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1, 1.25, 1.5, 1.75, 2, 2.25, 2.5)
-    return [*_scans([(2 * c, 0.0) for c in powers]), *_scans([(4.5, 0.0), (5.0, 0.0)], range(8, 10))]
+    powers = (0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1, 1.25, 1.5, 1.75, 2)
+    steep = _scans([(4.5, 0.0), (5.0, 0.0)], _seeds(round, None))
+    return [*_scans([(2 * c, 0.0) for c in powers], _seeds(round)), *steep]
 
 
-def regime_map() -> list[WidthScan]:
+def regime_map(round: int = 1) -> list[WidthScan]:
     """Return Luo et al.'s scan of the plane: γ from 0.6 to 1.4, γ' from −0.4 to 0.4, 9 × 9 points."""
-    return _scans([(round(0.6 + 0.1 * i, 1), round(-0.4 + 0.1 * j, 1)) for i in range(9) for j in range(9)])
+    steps = [(6 + i, j - 4) for i in range(9) for j in range(9)]
+    return _scans([(gamma / 10, gamma_prime / 10) for gamma, gamma_prime in steps], _seeds(round))
 
 
-def regime_depths() -> list[WidthScan]:
+def regime_depths(round: int = 1) -> list[WidthScan]:
     """Return two to four layers at c = 2, Theorem 2's example, at the risk 1/(32n)."""
-    return _on_sphere("teacher", [(2, 4.0), (3, 4.0), (4, 4.0)])
+    return _on_sphere("teacher", [(2, 4.0), (3, 4.0), (4, 4.0)], round)
 
 
-def regime_directions() -> list[WidthScan]:
+def regime_directions(round: int = 1) -> list[WidthScan]:
     """Return two layers at c = 2 and, for comparison, at c = 1/4, on labels of both signs: do neurons condense?"""
-    return _on_sphere("signs", [(2, 0.5), (2, 4.0)])
+    return _on_sphere("signs", [(2, 0.5), (2, 4.0)], round)
 
 
-def _on_sphere(data: str, cells: Sequence[tuple[int, float]]) -> list[WidthScan]:
+def _on_sphere(data: str, cells: Sequence[tuple[int, float]], round: int) -> list[WidthScan]:
     risk = 1 / (32 * _SPHERE)
-    return [WidthScan(data, depth, gamma, 0.0, DEEP_WIDTHS, s, stop_at=risk) for depth, gamma in cells for s in _SEEDS]
+    return [
+        WidthScan(data, depth, gamma, 0.0, DEEP_WIDTHS, seed, stop_at=risk)
+        for depth, gamma in cells
+        for seed in _seeds(round)
+    ]

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import torch
 
-from lib.experiments.configuration import Configuration
 from lib.experiments.measurement import MATCHED_LOSSES, epochs_measured
-from lib.training.memory import required_bytes
+from lib.rows import Task
+from lib.training.memory import available_bytes, required_bytes
 
 # Training images, test images, inputs and outputs (see `lib.data.load`).
 _SIZES = {
@@ -47,9 +47,12 @@ class Work(NamedTuple):
     spectra: float
 
 
-def work(
-    configuration: Configuration, replicas: int = 1, measurements: int | None = None, complete: bool = True
-) -> Work:
+# Seconds of each kind of work on one thread of a server's processor. Alone their ratios matter: they order a sweep
+# before there are rows, and stand for what rows do not tell apart.
+TYPICAL_SECONDS = Work(layers=2.5e-5, products=3e-6, activations=1e-10, flops=1e-11, weights=5e-10, spectra=3e-5)
+
+
+def work(configuration: Task, replicas: int = 1, measurements: int | None = None, complete: bool = True) -> Work:
     """Count what a stack of replicas does.
 
     With b points a step, a layer (a → c) takes 2bac FLOPs forward, as many for its weights' gradient and as many to
@@ -61,8 +64,6 @@ def work(
         replicas: R.
         measurements: how often the stack is measured; None means the most that can happen.
         complete: whether measurements have all of today's columns; early rows have P and both losses only.
-
-    Used by: `lib.experiments.cost`, chapter 91.
     """
     c = configuration
     points, test, d, o = _sizes(c)
@@ -89,7 +90,7 @@ def work(
     )
 
 
-def memory(configuration: Configuration, replicas: int = 1) -> int:
+def memory(configuration: Task, replicas: int = 1) -> int:
     """Return the bytes that a stack takes on its device at most, its measurements included.
 
     The weights, their initialization, what `train` allocates (`lib.training.memory`), the data, and the largest of
@@ -102,35 +103,47 @@ def memory(configuration: Configuration, replicas: int = 1) -> int:
     fans = [d, *[c.width] * (c.depth - 1), o]
     network = _Shapes(
         [torch.empty(replicas, a, b, device="meta", dtype=torch.float32) for a, b in pairwise(fans)],
-        d,
-        o,
-        c.width,
-        c.depth,
+        tuple(fans),
         replicas,
     )
     weights = 4 * replicas * _weights(c)
-    training = required_bytes(network, points, min(c.batch_size or points, points), c.momentum)
+    training = required_bytes(network, points, min(c.batch_size or points, points), c.momentum, c.precision)
     activations = 4 * replicas * c.width * max(2 * test, min(test, _ATTACKED) * 2 * c.depth)
     return (2 if replicas == 1 else 5) * weights + training + 4 * (points + test) * d + max(activations, _CHUNK_BYTES)
 
 
+def refuse_what_does_not_fit(configuration: Task, replicas: int, device: str) -> None:
+    """Raise MemoryError, before a number is drawn, where a stack needs more memory than its device has left.
+
+    Raises:
+        MemoryError: with what is asked, what is available, and how many replicas would fit.
+    """
+    available = available_bytes(torch.device(device))
+    asked = memory(configuration, replicas)
+    if available is None or asked <= available:
+        return
+    fits = next((r for r in range(replicas - 1, 0, -1) if memory(configuration, r) <= available), 0)
+    remedy = f"{fits} of them at once would fit" if fits else "not even one of them would fit"
+    raise MemoryError(
+        f"{replicas} replicas of width {configuration.width}, depth {configuration.depth} need {asked / 2**30:.2f} GiB "
+        f"on {device}, {available / 2**30:.2f} GiB are available; {remedy}."
+    )
+
+
 class _Shapes(NamedTuple):
-    """The shapes of an `FCN` without its numbers: the largest do not fit into this machine's memory."""
+    """The shapes of a stack without its numbers: the largest do not fit into this machine's memory."""
 
     weights: list[torch.Tensor]
-    in_features: int
-    out_features: int
-    width: int
-    depth: int
+    layer_sizes: tuple[int, ...]
     replicas: int
 
 
-def _sizes(configuration: Configuration) -> tuple[int, int, int, int]:
+def _sizes(configuration: Task) -> tuple[int, int, int, int]:
     """Return training points, test points, inputs and outputs."""
     n, test, d, o = _SIZES[configuration.dataset]
     return min(configuration.samples or n, n), test, d, o
 
 
-def _weights(configuration: Configuration) -> int:
+def _weights(configuration: Task) -> int:
     _, _, d, o = _SIZES[configuration.dataset]
     return configuration.width * (d + o) + configuration.width**2 * (configuration.depth - 2)

@@ -33,7 +33,10 @@ def theorem1_terms(
     γ^0 = 1.
 
     Args:
-        width, depth, in_features, out_features: m ≥ 1, L ≥ 2, d ≥ 1, o ≥ 1.
+        width: m ≥ 1.
+        depth: L ≥ 2.
+        in_features: d ≥ 1.
+        out_features: o ≥ 1.
         initializer: a name known to `lib.initializers.get`, or an Initializer.
 
     Returns:
@@ -42,7 +45,7 @@ def theorem1_terms(
     Raises:
         ValueError: a size is out of range, o > m, the initializer is unknown, or layers 2..L-1 do not share one β.
 
-    Source: Zhu et al. 2022, Theorem 1, Eq. (3). Used by: chapter 04.
+    Source: Zhu et al. 2022, Theorem 1, Eq. (3).
     """
     initializer = get(initializer)
     first, *hidden, last = initializer.betas(width, depth, in_features, out_features)
@@ -68,13 +71,16 @@ def theorem1(width: int, depth: int, in_features: int, out_features: int, initia
     NTK, 1 for LeCun.
 
     Args:
-        width, depth, in_features, out_features: m ≥ 1, L ≥ 2, d ≥ 1, o ≥ 1.
+        width: m ≥ 1.
+        depth: L ≥ 2.
+        in_features: d ≥ 1.
+        out_features: o ≥ 1.
         initializer: a name known to `lib.initializers.get`, or an Initializer.
 
     Raises:
         ValueError: a size is out of range, o > m, the initializer is unknown, or layers 2..L-1 do not share one β.
 
-    Source: Zhu et al. 2022, Theorem 1, Eq. (3), and Table 1. Used by: chapter 04.
+    Source: Zhu et al. 2022, Theorem 1, Eq. (3), and Table 1.
     """
     return sum(theorem1_terms(width, depth, in_features, out_features, initializer))
 
@@ -90,7 +96,7 @@ def critical_width(depth: int) -> float:
     Raises:
         ValueError: the depth is not an integer of at least 2.
 
-    Source: derived from Zhu et al. 2022, Eq. (3). Used by: chapter 04.
+    Source: derived from Zhu et al. 2022, Eq. (3).
     """
     check_sizes(width=1, depth=depth, in_features=1, out_features=1)
     return depth**3 / 2
@@ -103,12 +109,13 @@ def peak_over_plateau(depth: int, out_features: int) -> float:
     largest. The value is that of a real m*, which is half an integer where L is odd.
 
     Args:
-        depth, out_features: L ≥ 2, o ≥ 1.
+        depth: L ≥ 2.
+        out_features: o ≥ 1.
 
     Raises:
         ValueError: the depth or the number of outputs is out of range.
 
-    Source: derived from Zhu et al. 2022, Eq. (3). Used by: chapter 04.
+    Source: derived from Zhu et al. 2022, Eq. (3).
     """
     check_sizes(width=1, depth=depth, in_features=1, out_features=out_features)
     return 1 + depth**3 / math.sqrt(2 * math.e * out_features)
@@ -118,12 +125,13 @@ def wu2021(width: int, depth: int) -> float:
     """Return the bound of Wu et al. in Zhu et al.'s notation, L² m^{1/3} √(log m) + √(mL), all constants 1.
 
     Args:
-        width, depth: m ≥ 1, L ≥ 2, under the NTK initialization.
+        width: m ≥ 1, under the NTK initialization.
+        depth: L ≥ 2.
 
     Raises:
         ValueError: the width or the depth is out of range.
 
-    Source: Zhu et al. 2022, Table 2, for Wu et al. 2021. Used by: chapter 05.
+    Source: Zhu et al. 2022, Table 2, for Wu et al. 2021.
     """
     check_sizes(width, depth, in_features=1, out_features=1)
     return depth**2 * math.cbrt(width) * math.sqrt(math.log(width)) + math.sqrt(width * depth)
@@ -135,12 +143,13 @@ def wu2021_applies(width: int, depth: int) -> bool:
     The condition speaks of wide networks. At m = 1, where log m = 0 makes it hold by division, it is False.
 
     Args:
-        width, depth: m ≥ 1, L ≥ 2.
+        width: m ≥ 1.
+        depth: L ≥ 2.
 
     Raises:
         ValueError: the width or the depth is out of range.
 
-    Source: Zhu et al. 2022, Table 2, for Wu et al. 2021. Used by: chapter 05.
+    Source: Zhu et al. 2022, Table 2, for Wu et al. 2021.
     """
     check_sizes(width, depth, in_features=1, out_features=1)
     return width > 1 and math.log(width) - 6 * math.log(math.log(width)) >= 12 * math.log(depth)
@@ -161,10 +170,25 @@ def wu2021_log_width(depth: int) -> float:
     Raises:
         ValueError: the depth is not an integer of at least 2.
 
-    Source: derived from Zhu et al. 2022, Table 2. Used by: chapter 05.
+    Source: derived from Zhu et al. 2022, Table 2.
     """
     check_sizes(width=1, depth=depth, in_features=1, out_features=1)
     return -6 * float(lambertw(-1 / (6 * depth**2), k=-1).real)
+
+
+def wu2021_crossing_log_width(depth: int) -> float:
+    """Return log m of the width from which on the first term of Wu et al.'s bound is the smaller one, for m ≥ 3.
+
+    L² m^{1/3} √(log m) ≤ √(mL) says m/(log m)³ ≥ L^9, which `wu2021_log_width`'s condition implies; the border is
+    -3 W_{-1}(-1/(3L³)).
+
+    Raises:
+        ValueError: the depth is not an integer of at least 2.
+
+    Source: derived from Zhu et al. 2022, Table 2.
+    """
+    check_sizes(width=1, depth=depth, in_features=1, out_features=1)
+    return -3 * float(lambertw(-1 / (3 * depth**3), k=-1).real)
 
 
 def huang2021(width: int, depth: int) -> float:
@@ -173,7 +197,8 @@ def huang2021(width: int, depth: int) -> float:
     The slides of Zhu et al. print √L in its place (erratum 2); this is the form of the paper.
 
     Args:
-        width, depth: m ≥ 1, L ≥ 2, under the NTK initialization.
+        width: m ≥ 1, under the NTK initialization.
+        depth: L ≥ 2.
 
     Returns:
         The bound; inf where it exceeds the largest float.
@@ -181,7 +206,7 @@ def huang2021(width: int, depth: int) -> float:
     Raises:
         ValueError: the width or the depth is out of range.
 
-    Source: Zhu et al. 2022, Table 2, for Huang et al. 2021. Used by: chapter 05.
+    Source: Zhu et al. 2022, Table 2, for Huang et al. 2021.
     """
     check_sizes(width, depth, in_features=1, out_features=1)
     return exp((3 * depth - 5) / 2 * math.log(2) + math.log(width) / 2)

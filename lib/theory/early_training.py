@@ -6,13 +6,16 @@ Throughout L = 2, o = 1, α = 1, ‖x_i‖ = 1, β_1 = β_2 = m^-c, loss (1/2n)�
 from __future__ import annotations
 
 import math
-from numbers import Integral, Real
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lib import checks
 from lib.theory.initialization import lower_bound_constant
 from lib.theory.logspace import exp
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 class Theorem3Terms(NamedTuple):
@@ -34,13 +37,14 @@ def theorem3_terms(width: int, samples: int, c: float) -> Theorem3Terms:
     m ≫ n² and a training time below a constant of n, m and λ_0; Eq. (4) is evaluated for every c > 0.
 
     Args:
-        width, samples: m ≥ 1 and n ≥ 1.
+        width: m ≥ 1.
+        samples: n ≥ 1.
         c: exponent of the initialization β = m^-c, positive and finite.
 
     Raises:
         ValueError: an argument is out of range.
 
-    Source: Zhu et al. 2022, Theorem 3, Eq. (4). Used by: chapter 07.
+    Source: Zhu et al. 2022, Theorem 3, Eq. (4).
     """
     first, second = _log_terms(width, samples, c)
     return Theorem3Terms(first=exp(first), second=exp(second))
@@ -50,13 +54,14 @@ def theorem3(width: int, samples: int, c: float) -> float:
     """Return the bound of Theorem 3 on P/ε with the constant of Θ set to 1, the sum of `theorem3_terms`.
 
     Args:
-        width, samples: m ≥ 1 and n ≥ 1.
+        width: m ≥ 1.
+        samples: n ≥ 1.
         c: exponent of the initialization β = m^-c, positive and finite.
 
     Raises:
         ValueError: an argument is out of range.
 
-    Source: Zhu et al. 2022, Theorem 3, Eq. (4). Used by: chapter 07.
+    Source: Zhu et al. 2022, Theorem 3, Eq. (4).
     """
     return sum(theorem3_terms(width, samples, c))
 
@@ -76,10 +81,10 @@ def crossover_width(samples: int, c: float) -> float:
     Raises:
         ValueError: an argument is out of range.
 
-    Source: derived from Zhu et al. 2022, Eq. (4). Used by: chapter 07.
+    Source: derived from Zhu et al. 2022, Eq. (4).
     """
-    _check_integers(samples=samples)
-    _check_positive(c=c)
+    checks.integers(samples=samples)
+    checks.positive(c=c)
     return exp(1.5 * math.log(samples) / (c - 1)) if c > 1 else math.inf
 
 
@@ -113,9 +118,8 @@ def decay_exponents(c: float) -> DecayExponents:
         ValueError: c is out of range.
 
     Source: Zhu et al. 2022, Theorem 3, its remark, the talk's slides; derived in chapters 03 and 07.
-    Used by: chapter 07.
     """
-    _check_positive(c=c)
+    checks.positive(c=c)
     return DecayExponents(
         first=c - 0.5, second=2 * c - 1.5, slides=c + 1.5, initialization=2 * c - 0.5, plateau=2 * c - 1
     )
@@ -130,9 +134,9 @@ def stated_probability(samples: int) -> float:
     Raises:
         ValueError: n is out of range.
 
-    Source: Zhu et al. 2022, Theorem 3. Used by: chapter 07.
+    Source: Zhu et al. 2022, Theorem 3.
     """
-    _check_integers(samples=samples)
+    checks.integers(samples=samples)
     return 1 - samples * math.exp(-samples / 2) - 3 / samples
 
 
@@ -144,7 +148,8 @@ def growth_bound(width: int, in_features: int, c: float, time: float, rate: floa
     rise above its initial value. ‖θ_0‖² is replaced by its mean m^{1-2c}(d+1).
 
     Args:
-        width, in_features: m ≥ 1 and d ≥ 1.
+        width: m ≥ 1.
+        in_features: d ≥ 1.
         c: exponent of the initialization β = m^-c, positive and finite.
         time: t = lr · steps ≥ 0.
         rate: ρ = √(2 · initial loss) > 0; 1 for targets ±1 and small c-independent outputs.
@@ -152,11 +157,10 @@ def growth_bound(width: int, in_features: int, c: float, time: float, rate: floa
     Raises:
         ValueError: an argument is out of range.
 
-    Source: derived in chapter 07 from Zhu et al. 2022, Eq. (2) and Definition 1. Used by: chapter 07.
+    Source: derived in chapter 07 from Zhu et al. 2022, Eq. (2) and Definition 1.
     """
-    _check_positive(rate=rate)
-    if isinstance(time, bool) or not isinstance(time, Real) or not 0 <= time < math.inf:
-        raise ValueError(f"time must be at least 0 and finite, got {time!r}.")
+    checks.positive(rate=rate)
+    checks.non_negative(time=time)
     return exp(_log_start(width, in_features, c) + 2 * rate * time)
 
 
@@ -167,42 +171,60 @@ def guaranteed_time(width: int, samples: int, in_features: int, c: float, rate: 
     needs neither m ≫ n² nor λ_0.
 
     Args:
-        width, samples, in_features: m ≥ 1, n ≥ 1 and d ≥ 1.
+        width: m ≥ 1.
+        samples: n ≥ 1.
+        in_features: d ≥ 1.
         c: exponent of the initialization, positive and finite.
         rate: ρ as in `growth_bound`.
 
     Raises:
         ValueError: an argument is out of range.
 
-    Source: derived in chapter 07. Used by: chapter 07.
+    Source: derived in chapter 07.
     """
-    _check_positive(rate=rate)
+    checks.positive(rate=rate)
     log_bound = np.logaddexp(*_log_terms(width, samples, c))
     return max(0.0, float(log_bound) - _log_start(width, in_features, c)) / (2 * rate)
 
 
+def growth_rate(
+    x: Float[np.ndarray, "n d"], y: Float[np.ndarray, " n"], starts: int = 200, steps: int = 50, seed: int = 0
+) -> float:
+    """Return σ = max over unit u of |(1/n) Σ_i y_i max(0, u·x_i)|, the rate at which the best aligned neurons grow.
+
+    At a maximum u is parallel to Σ_i y_i 1{u·x_i > 0} x_i; this is iterated from random starts, and the largest of
+    the local maxima is kept, so that the result is a lower bound.
+
+    Args:
+        x: n points.
+        y: their targets.
+        starts: how many starts are iterated from.
+        steps: iterations from each.
+        seed: of the starts.
+
+    Source: Luo et al. 2021, for the role of σ.
+    """
+    u = np.random.default_rng(seed).normal(size=(starts, x.shape[1]))
+    best = 0.0
+    for _ in range(steps):
+        u /= np.linalg.norm(u, axis=1, keepdims=True) + 1e-300
+        pull = ((u @ x.T > 0) * y) @ x / len(x)
+        along = (pull * u).sum(axis=1, keepdims=True)
+        best = max(best, float(np.abs(along).max()))
+        u = np.sign(along) * pull
+    return best
+
+
 def _log_terms(width: int, samples: int, c: float) -> tuple[float, float]:
     """Return the logarithms of the two terms of Eq. (4)."""
-    _check_integers(width=width, samples=samples)
-    _check_positive(c=c)
+    checks.integers(width=width, samples=samples)
+    checks.positive(c=c)
     common = math.log(math.sqrt(samples * math.log(width)) + samples) - (c - 1) * math.log(width)
     return common - (3 * math.log(samples) + math.log(width)) / 2, common - (c - 0.5) * math.log(width)
 
 
 def _log_start(width: int, in_features: int, c: float) -> float:
     """Return the logarithm of ½ c_d (d+1) m^{1-2c}, the growth bound at t = 0."""
-    _check_integers(width=width, in_features=in_features)
-    _check_positive(c=c)
+    checks.integers(width=width, in_features=in_features)
+    checks.positive(c=c)
     return math.log(lower_bound_constant(in_features) * (in_features + 1) / 2) + (1 - 2 * c) * math.log(width)
-
-
-def _check_integers(**values: int) -> None:
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-            raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
-
-
-def _check_positive(**values: float) -> None:
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < math.inf:
-            raise ValueError(f"{name} must be positive and finite, got {value!r}.")

@@ -10,14 +10,15 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy import stats
-from scipy.special import gammaln
+from scipy import special
 
+from lib import checks
 from lib.initializers import Initializer, check_sizes, get
+from lib.theory.gaussian_norms import mean_chi
 from lib.theory.logspace import exp, log
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Float, Int
 
 
 def mean_square_gain(
@@ -29,7 +30,10 @@ def mean_square_gain(
     expectation. The same number is E‖f(x)‖²/‖x‖², because f(x) = J(x)x.
 
     Args:
-        width, depth, in_features, out_features: m ≥ 1, L ≥ 2, d ≥ 1, o ≥ 1.
+        width: m ≥ 1.
+        depth: L ≥ 2.
+        in_features: d ≥ 1.
+        out_features: o ≥ 1.
         initializer: a name known to `lib.initializers.get`, or an Initializer.
 
     Returns:
@@ -38,7 +42,7 @@ def mean_square_gain(
     Raises:
         ValueError: a size is out of range, or the initializer is unknown.
 
-    Source: Hanin and Nica 2018 (arXiv:1812.05994) for the symmetry. Used by: chapter 03.
+    Source: Hanin and Nica 2018 (arXiv:1812.05994) for the symmetry.
     """
     return exp(_log_gain(width, depth, in_features, out_features, initializer))
 
@@ -50,7 +54,10 @@ def rms_stability(width: int, depth: int, in_features: int, out_features: int, i
     the second term of Eq. (3) over √2. Jensen's inequality gives P ≤ P_rms. He: √(2o/(d+2)), free of m and L.
 
     Args:
-        width, depth, in_features, out_features: m ≥ 1, L ≥ 2, d ≥ 1, o ≥ 1.
+        width: m ≥ 1.
+        depth: L ≥ 2.
+        in_features: d ≥ 1.
+        out_features: o ≥ 1.
         initializer: a name known to `lib.initializers.get`, or an Initializer.
 
     Returns:
@@ -59,7 +66,7 @@ def rms_stability(width: int, depth: int, in_features: int, out_features: int, i
     Raises:
         ValueError: a size is out of range, or the initializer is unknown.
 
-    Source: Zhu et al. 2022, Definition 1, with the identity of `mean_square_gain`. Used by: chapters 03 and 04.
+    Source: Zhu et al. 2022, Definition 1, with the identity of `mean_square_gain`.
     """
     log_gain = _log_gain(width, depth, in_features, out_features, initializer)
     return math.sqrt(in_features / (in_features + 2)) * exp(log_gain / 2)
@@ -75,12 +82,12 @@ def mean_stability(
 
     Arguments and errors are those of `rms_stability`, which is never below it.
 
-    Source: derived in chapter 03 from Definition 1. Used by: chapters 03 and 09.
+    Source: derived in chapter 03 from Definition 1.
     """
     betas = get(initializer).betas(width, depth, in_features, out_features)
     gates = np.arange(width + 1)
-    open_gates = float(stats.binom.pmf(gates, width, 0.5) @ _mean_chi(gates))
-    logs = sum(log(beta) for beta in betas) + (depth - 1) * log(open_gates) + log(float(_mean_chi(out_features)))
+    open_gates = float(_open_gates(gates, width) @ mean_chi(gates))
+    logs = sum(log(beta) for beta in betas) + (depth - 1) * log(open_gates) + log(float(mean_chi(out_features)))
     return in_features / (in_features + 1) * exp(logs)
 
 
@@ -119,7 +126,10 @@ def sample_directional_derivative(
     layer has N = o. At the end ‖f‖ = R_11 and ‖Ju‖ = √(R_12² + R_22²).
 
     Args:
-        width, depth, in_features, out_features: m ≥ 1, L ≥ 2, d ≥ 1, o ≥ 1.
+        width: m ≥ 1.
+        depth: L ≥ 2.
+        in_features: d ≥ 1.
+        out_features: o ≥ 1.
         initializer: a name known to `lib.initializers.get`, or an Initializer.
         draws: number of independent networks, at least 1.
         seed: a non-negative integer. Draws of different sizes are independent; two initializers with the same sizes
@@ -131,12 +141,11 @@ def sample_directional_derivative(
     Raises:
         ValueError: a size is out of range, the initializer is unknown, or draws or seed is not such an integer.
 
-    Source: Bartlett's decomposition of a Wishart matrix, applied to Eq. (2). Used by: chapter 03.
+    Source: Bartlett's decomposition of a Wishart matrix, applied to Eq. (2).
     """
     betas = get(initializer).betas(width, depth, in_features, out_features)
-    for name, value, least in (("draws", draws, 1), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}.")
+    checks.integers(draws=draws)
+    checks.integers(least=0, seed=seed)
     generator = np.random.default_rng([seed, width, depth, in_features, out_features])
 
     # [x u] = Q R with ‖x‖ = ‖u‖ = 1: a Gaussian vector of R^d, seen along x and across it, then normalized.
@@ -165,10 +174,28 @@ def lower_bound_constant(in_features: int) -> float:
     Raises:
         ValueError: d is not a positive integer.
 
-    Source: Zhu et al. 2022, Definition 1, for bias-free networks. Used by: chapters 02, 03, 07 and 14.
+    Source: Zhu et al. 2022, Definition 1, for bias-free networks.
     """
     check_sizes(width=1, depth=2, in_features=in_features, out_features=1)
     return math.exp(math.lgamma(in_features / 2 + 1) - math.lgamma((in_features + 3) / 2)) / math.sqrt(math.pi)
+
+
+def log_chi_constant(width: int) -> float:
+    """Return m · Var(log χ_N² | N > 0) with N ~ Binomial(m, ½), which tends to 5 for wide layers.
+
+    It is what a hidden layer that is not dead adds, times m, to the variance of log ‖Ju‖².
+
+    Raises:
+        ValueError: the width is no positive integer.
+
+    Source: Hanin and Nica 2020, for the limit; the finite value is derived in chapter 03.
+    """
+    check_sizes(width=width, depth=2, in_features=1, out_features=1)
+    gates = np.arange(1, width + 1)
+    share = _open_gates(gates, width) / (1 - 0.5**width)
+    digamma = special.polygamma(0, gates / 2)
+    of_means = share @ digamma**2 - (share @ digamma) ** 2
+    return float(width * (share @ special.polygamma(1, gates / 2) + of_means))
 
 
 def _log_gain(width: int, depth: int, in_features: int, out_features: int, initializer: str | Initializer) -> float:
@@ -182,7 +209,8 @@ def _chi(generator: np.random.Generator, degrees: np.ndarray) -> np.ndarray:
     return np.sqrt(2 * generator.standard_gamma(degrees / 2))
 
 
-def _mean_chi(freedom: np.ndarray | int) -> np.ndarray:
-    """Return E χ_k = √2 Γ((k+1)/2)/Γ(k/2); 0 for k = 0, where Γ has its pole."""
-    freedom = np.asarray(freedom, dtype=float)
-    return np.sqrt(2) * np.exp(gammaln((freedom + 1) / 2) - gammaln(freedom / 2))
+def _open_gates(gates: Int[np.ndarray, " counts"], width: int) -> Float[np.ndarray, " counts"]:
+    """Return the probabilities that so many of m gates are open, of Binomial(m, ½)."""
+    from scipy import stats  # takes a second to import, and nothing else here needs it
+
+    return stats.binom.pmf(gates, width, 0.5)

@@ -6,11 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from lib import checks
 from lib.initializers import Initializer, check_sizes, get
 from lib.theory.logspace import exp, log
 
 # Two widths between which an initialization's powers of m are read off; power laws do not depend on the choice.
 _NARROW, _WIDE = 2**10, 2**20
+# S_w as Luo et al. 2021 print it, by γ at γ' = 0.
+PRINTED_SLOPES = {0.5: -0.506, 1.0: 0.007, 1.75: 0.372}
 
 
 class Scales(NamedTuple):
@@ -39,9 +42,9 @@ def scales(initializer: str | Initializer, in_features: int, alpha_power: float 
     Raises:
         ValueError: the initializer is unknown, in_features is no positive integer, or alpha_power is not finite.
 
-    Source: Luo et al. 2021, Definitions of κ, κ', γ, γ'. Used by: chapter 06.
+    Source: Luo et al. 2021, Definitions of κ, κ', γ, γ'.
     """
-    _check_finite(alpha_power=alpha_power)
+    checks.finite(alpha_power=alpha_power)
     law = get(initializer)
     (inward, outward), (inward_wide, outward_wide) = (
         [log(beta) for beta in law.betas(width, 2, in_features, 1)] for width in (_NARROW, _WIDE)
@@ -62,7 +65,7 @@ def scaled_initializer(gamma: float, gamma_prime: float) -> Initializer:
     Raises:
         ValueError: γ is not positive and finite, or γ' is not finite.
 
-    Source: Luo et al. 2021, §3.1. Used by: chapter 06.
+    Source: Luo et al. 2021, §3.1.
     """
     _check_gammas(gamma, gamma_prime)
     powers = (gamma - gamma_prime) / 2, gamma / 2, (gamma + gamma_prime) / 2
@@ -75,9 +78,9 @@ def boundary(gamma_prime: float) -> float:
     Raises:
         ValueError: γ' is not finite.
 
-    Source: Luo et al. 2021, Theorems 1 and 2. Used by: chapter 06.
+    Source: Luo et al. 2021, Theorems 1 and 2.
     """
-    _check_finite(gamma_prime=gamma_prime)
+    checks.finite(gamma_prime=gamma_prime)
     return 1 + max(0.0, gamma_prime)
 
 
@@ -89,7 +92,7 @@ def regime(gamma: float, gamma_prime: float) -> str:
     Raises:
         ValueError: γ is not positive and finite, or γ' is not finite.
 
-    Source: Luo et al. 2021, Theorems 1 and 2. Used by: chapter 06.
+    Source: Luo et al. 2021, Theorems 1 and 2.
     """
     _check_gammas(gamma, gamma_prime)
     distance = gamma - boundary(gamma_prime)
@@ -114,7 +117,7 @@ def width_slope(gamma: float, gamma_prime: float) -> float:
     Raises:
         ValueError: γ is not positive and finite, or γ' is not finite.
 
-    Source: derived in chapter 06 from the scalings of Luo et al. 2021. Used by: chapter 06.
+    Source: derived in chapter 06 from the scalings of Luo et al. 2021.
     """
     _check_gammas(gamma, gamma_prime)
     grown = (gamma - gamma_prime - 1) / 2
@@ -135,7 +138,9 @@ def theorem2_ratio(
     """Return (m^{3/2} Σ_l β_l)^L / α, which Theorem 2 asks to be far below 1 for training to be non-lazy.
 
     Args:
-        width, depth, in_features: m ≥ 1, L ≥ 2, d ≥ 1; the theorem has o = 1 output.
+        width: m ≥ 1.
+        depth: L ≥ 2.
+        in_features: d ≥ 1; the theorem has o = 1 output.
         initializer: a name known to `lib.initializers.get`, or an Initializer.
         alpha: α > 0, the scaling factor of Eq. (2).
 
@@ -145,9 +150,9 @@ def theorem2_ratio(
     Raises:
         ValueError: a size or α is out of range, or the initializer is unknown.
 
-    Source: Zhu et al. 2022, Theorem 2. Used by: chapter 06.
+    Source: Zhu et al. 2022, Theorem 2.
     """
-    _check_alpha(alpha)
+    checks.positive(alpha=alpha)
     betas = get(initializer).betas(width, depth, in_features, 1)
     return exp(depth * (1.5 * math.log(width) + log(math.fsum(betas))) - math.log(alpha))
 
@@ -165,13 +170,11 @@ def theorem2_width(depth: int, c: float, ratio: float = 0.1) -> float:
     Raises:
         ValueError: an argument is out of its range.
 
-    Source: Zhu et al. 2022, Theorem 2 and its remark (m ≫ L² at c = 2). Used by: chapter 06.
+    Source: Zhu et al. 2022, Theorem 2 and its remark (m ≫ L² at c = 2).
     """
     check_sizes(width=1, depth=depth, in_features=1, out_features=1)
-    if isinstance(c, bool) or not 0 < c < math.inf:
-        raise ValueError(f"c must be positive and finite, got {c!r}.")
-    if isinstance(ratio, bool) or not 0 < ratio < 1:
-        raise ValueError(f"ratio must be in (0, 1), got {ratio!r}.")
+    checks.positive(c=c)
+    checks.within("(0, 1)", ratio=ratio)
     if c <= 1.5:
         return math.inf
     return exp((math.log(depth) - math.log(ratio) / depth) / (c - 1.5))
@@ -195,29 +198,16 @@ def layer_change_bound(norms: Sequence[float], output: float, alpha: float = 1.0
     Raises:
         ValueError: an argument is out of its range.
 
-    Source: derived in chapter 06; the conservation law is Du, Hu and Lee 2018, Corollary 2.1. Used by: chapter 06.
+    Source: derived in chapter 06; the conservation law is Du, Hu and Lee 2018, Corollary 2.1.
     """
     if len(norms) < 2 or not all(0 < norm < math.inf for norm in norms):
         raise ValueError(f"norms must be at least two, positive and finite, got {norms!r}.")
-    if isinstance(output, bool) or not 0 <= output < math.inf:
-        raise ValueError(f"output must be non-negative and finite, got {output!r}.")
-    _check_alpha(alpha)
+    checks.non_negative(output=output)
+    checks.positive(alpha=alpha)
     largest = (alpha * output) ** (2 / len(norms)) - max(norms) ** 2
     return [max(0.0, math.sqrt(max(0.0, largest + norm**2)) / norm - 1) for norm in norms]
 
 
-def _check_alpha(alpha: float) -> None:
-    if isinstance(alpha, bool) or not 0 < alpha < math.inf:
-        raise ValueError(f"alpha must be positive and finite, got {alpha!r}.")
-
-
 def _check_gammas(gamma: float, gamma_prime: float) -> None:
-    if isinstance(gamma, bool) or not 0 < gamma < math.inf:
-        raise ValueError(f"gamma must be positive and finite, got {gamma!r}.")
-    _check_finite(gamma_prime=gamma_prime)
-
-
-def _check_finite(**values: float) -> None:
-    for name, value in values.items():
-        if isinstance(value, bool) or not math.isfinite(value):
-            raise ValueError(f"{name} must be a finite number, got {value!r}.")
+    checks.positive(gamma=gamma)
+    checks.finite(gamma_prime=gamma_prime)

@@ -6,11 +6,11 @@ All of them are about x ~ N(0, I/d), so that ‖x‖ ≈ 1, with labels ±1 that
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from numbers import Integral
 from typing import TYPE_CHECKING
 
 import torch
+
+from lib import checks
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -25,16 +25,18 @@ def bubeck_sellke(samples: int, in_features: int, parameters: int, gap: float = 
     drops c and the logarithm.
 
     Args:
-        samples, in_features, parameters: n, d, p ≥ 1.
+        samples: n ≥ 1.
+        in_features: d ≥ 1.
+        parameters: p ≥ 1.
         gap: ε in (0, 1], in the units of the squared labels.
 
     Raises:
         ValueError: a size or the gap is out of range.
 
-    Source: Bubeck and Sellke 2021, Theorem 3. Used by: chapter 14.
+    Source: Bubeck and Sellke 2021, Theorem 3.
     """
-    _check_sizes({"samples": samples, "in_features": in_features, "parameters": parameters})
-    _check_gap(gap)
+    checks.integers(samples=samples, in_features=in_features, parameters=parameters)
+    checks.within("(0, 1]", gap=gap)
     return gap * math.sqrt(samples / parameters * in_features)
 
 
@@ -45,14 +47,15 @@ def bubeck_li_nagaraj(samples: int, width: int) -> float:
     p = k(d+1) weights `bubeck_sellke` is this times √(d/(d+1)).
 
     Args:
-        samples, width: n, k ≥ 1.
+        samples: n ≥ 1.
+        width: k ≥ 1.
 
     Raises:
         ValueError: a size is out of range.
 
-    Source: Bubeck, Li and Nagaraj 2021, Conjecture 1. Used by: chapter 14.
+    Source: Bubeck, Li and Nagaraj 2021, Conjecture 1.
     """
-    _check_sizes({"samples": samples, "width": width})
+    checks.integers(samples=samples, width=width)
     return math.sqrt(samples / width)
 
 
@@ -66,10 +69,10 @@ def samples_needed(gap: float, delta: float = 0.5) -> float:
     Raises:
         ValueError: the gap or δ is out of range.
 
-    Source: Bubeck and Sellke 2021, Theorem 3, assumption 2 with one component. Used by: chapter 14.
+    Source: Bubeck and Sellke 2021, Theorem 3, assumption 2 with one component.
     """
-    _check_gap(gap)
-    _check_delta(delta)
+    checks.within("(0, 1]", gap=gap)
+    checks.within("(0, 1)", delta=delta)
     return 8**4 * math.log(8 / delta) / gap**2
 
 
@@ -89,7 +92,9 @@ def counting_bound(
     beforehand.
 
     Args:
-        samples, in_features, parameters: n, d, p ≥ 1.
+        samples: n ≥ 1.
+        in_features: d ≥ 1.
+        parameters: p ≥ 1.
         gap: ε in (0, 1].
         bits: b ≥ 1, of one stored parameter.
         delta: δ in (0, 1).
@@ -101,11 +106,11 @@ def counting_bound(
     Raises:
         ValueError: an argument is out of range.
 
-    Source: derived for this book (chapter 14) after Bubeck and Sellke 2021, Theorem 2. Used by: chapter 14.
+    Source: derived for this book (chapter 14) after Bubeck and Sellke 2021, Theorem 2.
     """
-    _check_sizes({"samples": samples, "in_features": in_features, "parameters": parameters, "bits": bits})
-    _check_gap(gap)
-    _check_delta(delta)
+    checks.integers(samples=samples, in_features=in_features, parameters=parameters, bits=bits)
+    checks.within("(0, 1]", gap=gap)
+    checks.within("(0, 1)", delta=delta)
     if not -1 <= mean_label <= 1:
         raise ValueError(f"mean_label must be in [-1, 1], got {mean_label!r}.")
     log_functions = bits * parameters * math.log(2) + math.log(1 / delta)
@@ -126,7 +131,7 @@ def smallest_lipschitz(x: Float[Tensor, "n d"], y: Float[Tensor, " n"]) -> float
     Raises:
         ValueError: there are fewer than two points, the shapes do not fit, or a value is not finite.
 
-    Source: McShane 1934, Theorem 1. Used by: chapter 14.
+    Source: McShane 1934, Theorem 1.
     """
     x, y = torch.as_tensor(x), torch.as_tensor(y)
     if x.ndim != 2 or y.shape != x.shape[:1] or len(x) < 2:
@@ -137,19 +142,3 @@ def smallest_lipschitz(x: Float[Tensor, "n d"], y: Float[Tensor, " n"]) -> float
         raise ValueError("x and y must be finite, got a NaN or an infinity.")
     apart = torch.pdist(y[:, None].double())
     return float((apart / torch.pdist(x.double()))[apart > 0].max()) if bool((apart > 0).any()) else 0.0
-
-
-def _check_sizes(sizes: Mapping[str, int]) -> None:
-    for name, value in sizes.items():
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-            raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
-
-
-def _check_gap(gap: float) -> None:
-    if not 0 < gap <= 1:
-        raise ValueError(f"gap must be in (0, 1], the part of the noise that is fitted, got {gap!r}.")
-
-
-def _check_delta(delta: float) -> None:
-    if not 0 < delta < 1:
-        raise ValueError(f"delta must be in (0, 1), got {delta!r}.")

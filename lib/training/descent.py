@@ -1,4 +1,4 @@
-"""One step of gradient descent on a stack of replicas: the gradient of Eq. (2) written out, fused with the update."""
+"""One step of gradient descent on a stack of replicas."""
 
 from __future__ import annotations
 
@@ -6,53 +6,50 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from lib.networks import FCN
+from lib.stack import Stack
 from lib.training.losses import gradient_
+from lib.training.pixels import gather_
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Float, Int, Shaped
     from torch import Tensor
 
 
 class Descent:
     """Take gradient steps on batches of one size, in buffers that are made once.
 
-    The update is fused into the product that gives the gradient (`baddbmm_` with the weights, or their velocity, as its
-    target), so no gradient is ever stored. On CUDA the step is captured in a graph: one launch instead of a few dozen.
+    The update is fused into the stack's passes (`lib.stack.Passes`). On CUDA the step is captured in a graph: one
+    launch instead of a few dozen.
 
     Args:
         network: the stack whose weights are updated.
         velocities: buffers of the momentum, one a layer; None for plain descent.
-        x, rows: all points and their rows of targets (`target_rows`), on the network's device.
+        x, rows: all points, which may be bytes (`lib.training.pixels.compact`), and their rows of targets
+            (`target_rows`), on the network's device.
         size: points of a batch.
-        loss, momentum, weight_decay: as in `train`.
+        loss, momentum, weight_decay, precision: as in `train`.
     """
 
     def __init__(
         self,
-        network: FCN,
+        network: Stack,
         velocities: list[Tensor] | None,
-        x: Float[Tensor, "n d"],
+        x: Shaped[Tensor, "n ..."],
         rows: Float[Tensor, "n o"],
         size: int,
         loss: str,
         momentum: float,
         weight_decay: float,
+        precision: str = "fp32",
     ) -> None:
         self.weights = [weight.detach() for weight in network.weights]
         self.velocities, self.x, self.rows, self.size = velocities, x, rows, size
-        self.alpha, self.loss, self.momentum, self.weight_decay = network.alpha, loss, momentum, weight_decay
-        new, replicas = self.weights[0].new_empty, network.replicas
-        self.hidden = [new(replicas, size, network.in_features)]
-        self.hidden += [new(replicas, size, network.width) for _ in range(network.depth - 1)]
-        self.output, self.target = (new(replicas, size, network.out_features) for _ in range(2))
-        self.deltas = [new(replicas, size, network.width) for _ in range(2)]
-        self.index = torch.zeros(replicas * size, dtype=torch.int64, device=x.device)
-        self.total = torch.zeros_like(self.output)
-        # Views of buffers that never move; making them anew would cost as much as a small product's launch.
-        self.flat_input, self.flat_target = self.hidden[0].flatten(0, 1), self.target.flatten(0, 1)
-        self.transposed_hidden = [h.mT for h in self.hidden]
-        self.transposed_weights = [weight.mT for weight in self.weights]
+        self.loss, self.momentum, self.weight_decay = loss, momentum, weight_decay
+        self.passes = network.passes(size, precision)
+        self.between = None if x.is_floating_point() else torch.empty_like(self.passes.points, dtype=x.dtype)
+        self.target, self.total = (torch.zeros_like(self.passes.output) for _ in range(2))
+        self.flat_target = self.target.flatten(0, 1)
+        self.index = torch.zeros(network.replicas * size, dtype=torch.int64, device=x.device)
         self.graph: torch.cuda.CUDAGraph | None = None
         self.captured_lr: float | None = None
 
@@ -65,36 +62,18 @@ class Descent:
             self._step(lr)
 
     def _step(self, lr: float) -> None:
-        torch.index_select(self.x, 0, self.index, out=self.flat_input)
+        gather_(self.passes.points, self.x, self.index, self.between)
         torch.index_select(self.rows, 0, self.index, out=self.flat_target)
-        for weight, h, above in zip(self.weights[:-1], self.hidden[:-1], self.hidden[1:], strict=True):
-            torch.bmm(h, weight, out=above)
-            above.relu_()
-        torch.bmm(self.hidden[-1], self.weights[-1], out=self.output)
-        if self.alpha != 1:
-            self.output.div_(self.alpha)
-        gradient_(self.output, self.target, self.loss, self.total)
-        delta = self.output
-        if self.alpha != 1:
-            delta.div_(self.alpha)
-        for layer in range(len(self.weights) - 1, -1, -1):
-            below = None
-            if layer:
-                # The gradient passes down through the weights of before the update.
-                below = torch.bmm(delta, self.transposed_weights[layer], out=self.deltas[layer % 2])
-                torch.ops.aten.threshold_backward.grad_input(below, self.hidden[layer], 0, grad_input=below)
-            self._update(layer, delta, lr)
-            delta = below
-
-    def _update(self, layer: int, delta: Tensor, lr: float) -> None:
-        weight, h = self.weights[layer], self.transposed_hidden[layer]
+        self.passes.forward()
+        gradient_(self.passes.output, self.target, self.loss, self.total)
         if self.velocities is None:
-            weight.baddbmm_(h, delta, beta=1 - lr * self.weight_decay, alpha=-lr / self.size)
+            self.passes.backward(self.weights, 1 - lr * self.weight_decay, -lr / self.size)
             return
-        velocity = self.velocities[layer].baddbmm_(h, delta, beta=self.momentum, alpha=1 / self.size)
-        if self.weight_decay:
-            velocity.add_(weight, alpha=self.weight_decay)
-        weight.add_(velocity, alpha=-lr)
+        self.passes.backward(self.velocities, self.momentum, 1 / self.size)
+        for weight, velocity in zip(self.weights, self.velocities, strict=True):
+            if self.weight_decay:
+                velocity.add_(weight, alpha=self.weight_decay)
+            weight.add_(velocity, alpha=-lr)
 
     def _replay(self, lr: float) -> None:
         """Run the step as a CUDA graph, captured anew when the learning rate (a constant of the graph) changes."""

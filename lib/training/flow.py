@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from lib import checks
 from lib.data import Dataset
 from lib.networks import FCN
 from lib.training.losses import prepare
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Bool, Float
     from torch import Tensor
 
 # A step may grow or shrink by this much from one to the next; a refused one is at least halved.
@@ -54,7 +54,7 @@ class Flow:
     time: Float[Tensor, " R"]
     loss: Float[Tensor, " R"]
     steps: Float[Tensor, " R"]
-    reached: Float[Tensor, " R"]
+    reached: Bool[Tensor, " R"]
 
 
 def gradient_flow(
@@ -86,13 +86,11 @@ def gradient_flow(
         ValueError: an option is out of range, the network has several outputs, or the data do not fit it.
 
     Source: the gradient flow of Luo et al. 2021 and Zhu et al. 2022; an exponential midpoint rule in the space of the
-    outputs. Used by: chapter 06.
+    outputs.
     """
-    for name, value, high in (("stop_at", stop_at, math.inf), ("tolerance", tolerance, 1)):
-        if isinstance(value, bool) or not 0 < value < high:
-            raise ValueError(f"{name} must be in (0, {high}), got {value!r}.")
-    if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
-        raise ValueError(f"max_steps must be an integer of at least 1, got {max_steps!r}.")
+    checks.positive(stop_at=stop_at)
+    checks.within("(0, 1)", tolerance=tolerance)
+    checks.integers(max_steps=max_steps)
     if network.out_features != 1:
         raise ValueError(f"network must have one output for gradient_flow, got {network.out_features}.")
     x, y = prepare(network, data, "squared")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,10 @@ class History:
         lr: the learning rate of each epoch.
         loss: the mean loss over each epoch's batches, taken before their updates; E tensors (R,), CPU, float64.
         observations: every moment at which the observer returned something, with what it returned.
-        stopped: the moment at which each replica reached the loss that stops it; None if it did not.
+        stopped: for each replica the moment at which it reached the loss that stops it; None if it did not.
+        routes: by which libraries products were computed (`lib.products.Routes.described`), by the epoch from which on:
+            more than one where a training was resumed on another processor. Empty where there is no choice: on a CUDA
+            device, or in float64.
         seconds, cpu_seconds: wall clock and processor time, observations and what was done before an interruption
             included.
     """
@@ -43,6 +47,22 @@ class History:
     lr: list[float] = field(default_factory=list)
     loss: list[Float[Tensor, " R"]] = field(default_factory=list)
     observations: list[tuple[Moment, Any]] = field(default_factory=list)
-    stopped: dict[int, Moment] = field(default_factory=dict)
+    stopped: dict[int, Moment | None] = field(default_factory=dict)
+    routes: dict[int, str | dict[str, Any]] = field(default_factory=dict)
     seconds: float = field(default=0.0, compare=False)
     cpu_seconds: float = field(default=0.0, compare=False)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the history as plain values and tensors, for a checkpoint."""
+        values = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self)}
+        values["observations"] = [(dataclasses.asdict(moment), seen) for moment, seen in self.observations]
+        values["stopped"] = {r: at and dataclasses.asdict(at) for r, at in self.stopped.items()}
+        return values
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> History:
+        """Return the history of which `state_dict` gave these values."""
+        history = cls(**values)
+        history.observations = [(Moment(**moment), seen) for moment, seen in values["observations"]]
+        history.stopped = {r: at and Moment(**at) for r, at in values["stopped"].items()}
+        return history

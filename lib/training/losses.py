@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from lib.data import Dataset
-from lib.networks import FCN
+from lib.stack import Stack
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -20,8 +21,10 @@ LOSSES = ("cross_entropy", "squared")
 _CHUNK = 8192
 
 
-def prepare(network: FCN, data: Dataset, loss: str) -> tuple[Tensor, Tensor]:
-    """Return points and targets on the network's device: labels (n,) or, for the squared loss, floats (n, o).
+def prepare(network: Stack, data: Dataset, loss: str) -> tuple[Tensor, Tensor]:
+    """Return points and targets as the network takes them, on its device.
+
+    Points have its shape; targets are labels (n,) or, for the squared loss, floats (n, o).
 
     Raises:
         ValueError: the loss is unknown, or the data do not fit the network or the loss.
@@ -29,8 +32,9 @@ def prepare(network: FCN, data: Dataset, loss: str) -> tuple[Tensor, Tensor]:
     weight = network.weights[0]
     if loss not in LOSSES:
         raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {loss!r}.")
-    if data.x.shape[1] != network.in_features:
-        raise ValueError(f"data must have {network.in_features} features for this network, got {data.x.shape[1]}.")
+    features = math.prod(network.point_shape)
+    if data.x.shape[1] != features:
+        raise ValueError(f"data must have {features} features for this network, got {data.x.shape[1]}.")
     outputs, y = network.out_features, data.y
     if not y.is_floating_point() and outputs > 1:
         if int(y.max()) >= outputs:
@@ -43,10 +47,10 @@ def prepare(network: FCN, data: Dataset, loss: str) -> tuple[Tensor, Tensor]:
         y = y.reshape(len(y), -1).to(weight)
         if y.shape[1] != outputs:
             raise ValueError(f"data must have {outputs} targets a point for this network, got {y.shape[1]}.")
-    return data.x.to(weight), y.to(weight.device)
+    return data.x.to(weight).reshape(-1, *network.point_shape), y.to(weight.device)
 
 
-def target_rows(targets: Tensor, network: FCN) -> Float[Tensor, "n o"]:
+def target_rows(targets: Tensor, network: Stack) -> Float[Tensor, "n o"]:
     """Return targets from `prepare` as rows to subtract: one-hot for labels, floats as they are."""
     if targets.is_floating_point():
         return targets
@@ -70,22 +74,20 @@ def gradient_(
     output.exp_().sub_(rows)
 
 
-def example_losses(network: FCN, x: Float[Tensor, "n d"], targets: Tensor, loss: str) -> Float[Tensor, "R n"]:
+def example_losses(network: Stack, x: Float[Tensor, "n ..."], targets: Tensor, loss: str) -> Float[Tensor, "R n"]:
     """Return the loss of each example in every replica, on points and targets from `prepare`."""
     return torch.cat([_example_losses(f, goals, loss) for f, goals in _forward(network, x, targets)], dim=1)
 
 
 def evaluate(
-    network: FCN, x: Float[Tensor, "n d"], y: Tensor, loss: str = "cross_entropy"
+    network: Stack, x: Float[Tensor, "n ..."], y: Tensor, loss: str = "cross_entropy"
 ) -> tuple[Float[Tensor, " R"], Float[Tensor, " R"] | None]:
     """Return the mean loss and, for class labels, the accuracy of every replica on (x, y).
 
     Raises:
         ValueError: the loss is unknown or the targets do not fit it.
-
-    Used by: chapters 06 to 10.
     """
-    x, targets = prepare(network, Dataset(x, y), loss)
+    x, targets = prepare(network, Dataset(x.flatten(1), y), loss)
     labels = None if y.is_floating_point() or network.out_features == 1 else y.to(x.device)
     total = torch.zeros(network.replicas, dtype=torch.float64, device=x.device)
     hits, seen = torch.zeros_like(total), 0
@@ -97,7 +99,7 @@ def evaluate(
     return total / len(x), None if labels is None else hits / len(x)
 
 
-def _forward(network: FCN, x: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+def _forward(network: Stack, x: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield outputs (R, k, o) and targets (k, ...) of one chunk of points after another."""
     with torch.no_grad():
         for points, goals in zip(x.split(_CHUNK), targets.split(_CHUNK), strict=True):

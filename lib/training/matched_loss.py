@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lib.networks import FCN
 from lib.seeds import generator
+from lib.stack import Stack
 from lib.training.losses import example_losses
 
 if TYPE_CHECKING:
@@ -30,11 +30,9 @@ class MatchedLoss:
     Args:
         network, x, targets, loss: as in `example_losses`.
         values: the losses to watch for, any order.
-
-    Used by: `train`, for the moments of matched loss and for early stopping.
     """
 
-    def __init__(self, network: FCN, x: Tensor, targets: Tensor, loss: str, values: tuple[float, ...]) -> None:
+    def __init__(self, network: Stack, x: Tensor, targets: Tensor, loss: str, values: tuple[float, ...]) -> None:
         self.network, self.x, self.targets, self.loss = network, x, targets, loss
         self.waiting = [sorted(values) for _ in range(network.replicas)]
         self.reference: Tensor | None = None

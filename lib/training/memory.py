@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import torch
 
-from lib.networks import FCN
+from lib.stack import Stack
 
 
-def required_bytes(network: FCN, points: int, batch_size: int, momentum: float) -> int:
+def required_bytes(network: Stack, points: int, batch_size: int, momentum: float, precision: str = "fp32") -> int:
     """Return the bytes that `train` allocates: velocities, the points on the device, batches and activations."""
     element = network.weights[0].element_size()
     weights = sum(weight.numel() for weight in network.weights) * element
-    per_point = network.in_features + network.width * (network.depth + 1) + 3 * network.out_features
+    points_in, *hidden, outputs = network.layer_sizes
+    # Every layer's numbers, two gradients that pass between layers, the targets and the losses.
+    per_point = points_in + sum(hidden) + 2 * max(hidden, default=0) + 3 * outputs
     last = points % batch_size if batch_size else 0  # the smaller last batch has buffers of its own
     buffers = network.replicas * (batch_size + last) * per_point * element
-    data = points * ((network.in_features + network.out_features) * element + 8 * (1 + network.replicas))
-    return (weights if momentum else 0) + buffers + data
+    data = points * ((points_in + outputs) * element + 8 * (1 + network.replicas))
+    # In bf16 the weights have a copy, and their gradients a place: together as much as the weights once more.
+    return (weights if momentum else 0) + (weights if precision == "bf16" else 0) + buffers + data
 
 
 def available_bytes(device: torch.device) -> int | None:
@@ -30,7 +33,9 @@ def available_bytes(device: torch.device) -> int | None:
         return None
 
 
-def refuse_what_does_not_fit(network: FCN, points: int, batch_size: int, momentum: float) -> None:
+def refuse_what_does_not_fit(
+    network: Stack, points: int, batch_size: int, momentum: float, precision: str = "fp32"
+) -> None:
     """Raise MemoryError, before anything is allocated, where a training needs more than its device has left.
 
     Raises:
@@ -38,10 +43,10 @@ def refuse_what_does_not_fit(network: FCN, points: int, batch_size: int, momentu
     """
     device = network.weights[0].device
     available = available_bytes(device)
-    required = required_bytes(network, points, batch_size, momentum)
+    required = required_bytes(network, points, batch_size, momentum, precision)
     if available is None or required <= available:
         return
-    without_batch = required_bytes(network, points, 0, momentum)
+    without_batch = required_bytes(network, points, 0, momentum, precision)
     # The last batch of an epoch is smaller: room for two of a size is enough for both.
     each = 2 * (required - without_batch) / (batch_size + points % batch_size)
     fits = int((available - without_batch) / each) if available > without_batch else 0

@@ -14,7 +14,7 @@ def learning_rate(epoch: int, lr: float, schedule: str = "paper", epochs: int = 
     Raises:
         ValueError: the schedule is unknown.
 
-    Source: Zhu et al. 2022, §5.1. Used by: chapters 08 and 09.
+    Source: Zhu et al. 2022, §5.1.
     """
     if schedule not in SCHEDULES:
         raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, got {schedule!r}.")

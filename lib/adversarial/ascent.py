@@ -1,0 +1,230 @@
+"""Projected gradient ascent in a ball around points, for a stack by its written-out passes and for any module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from lib import checks
+from lib.balls import project_onto_ball, uniform_in_ball
+from lib.estimators.measuring import measured
+from lib.seeds import generator
+from lib.stack import Stack
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+    from torch import Tensor
+
+    from lib.estimators.subject import Subject
+
+NORMS = ("linf", "l2")
+# A gradient at points of every replica: (points (R, n, ...), targets (R, n, o)) -> (losses (R, n), gradient).
+Gradient = Callable[["Tensor", "Tensor"], tuple["Tensor", "Tensor"]]
+# Points of one pass of an evaluation.
+_CHUNK = 500
+
+
+@dataclass(frozen=True)
+class Attack:
+    """Describe projected gradient ascent on a loss over ‖x̂ − x‖ ≤ ε.
+
+    Attributes:
+        epsilon: ε > 0, in the units of x.
+        norm: "linf", whose steps go along the gradient's sign, or "l2", whose steps go along the gradient.
+        steps: at least 1.
+        step_size: length of a step in the norm; 2.5 ε/steps when None.
+        random_start: whether the first point is uniform in the ball, and not x.
+        pixels: (low, high), the range that x has and x̂ keeps; None does not cut the ball.
+
+    Raises:
+        ValueError: a value is out of range.
+
+    Source: Madry et al. 2018, §2.1.
+    """
+
+    epsilon: float
+    norm: str = "linf"
+    steps: int = 10
+    step_size: float | None = None
+    random_start: bool = True
+    pixels: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        checks.positive(epsilon=self.epsilon)
+        checks.one_of(NORMS, norm=self.norm)
+        checks.integers(steps=self.steps)
+        if self.step_size is not None:
+            checks.positive(step_size=self.step_size)
+        if self.pixels is not None and not (len(self.pixels) == 2 and self.pixels[0] < self.pixels[1]):
+            raise ValueError(f"pixels must be (low, high) with low < high, got {self.pixels!r}.")
+
+    @property
+    def step(self) -> float:
+        """Return the length of a step."""
+        return 2.5 * self.epsilon / self.steps if self.step_size is None else self.step_size
+
+    def check(self, x: Tensor) -> None:
+        """Raise ValueError unless points lie in the range of pixels."""
+        if self.pixels is None:
+            return
+        low, high = float(x.min()), float(x.max())
+        if low < self.pixels[0] or high > self.pixels[1]:
+            raise ValueError(
+                f"x must lie in pixels = {self.pixels}, got values from {low:g} to {high:g}; give the range of this "
+                "scaling, or None for a ball that is not cut."
+            )
+
+    def starts(self, shape: torch.Size, stream: torch.Generator) -> Float[Tensor, "n ..."]:
+        """Draw x̂ − x of the first point, uniform in the ball."""
+        if self.norm == "l2":
+            return self.epsilon * uniform_in_ball(shape[0], shape[1:].numel(), stream).view(shape)
+        return self.epsilon * (2 * torch.rand(shape, generator=stream) - 1)
+
+    def ascend(
+        self,
+        gradient: Gradient,
+        x: Float[Tensor, "R n ..."],
+        target: Float[Tensor, "R n o"],
+        start: Float[Tensor, "R n ..."],
+        best: bool,
+    ) -> Float[Tensor, "R n ..."]:
+        """Return the points after the last step or, with `best`, those of the highest loss on the way, x among them.
+
+        Args:
+            gradient: losses and their gradient at points.
+            x: the points.
+            target: what the loss compares f with.
+            start: the first points, inside the ball.
+            best: costs two more passes than steps.
+        """
+        low, high = (x - self.epsilon, x + self.epsilon) if self.norm == "linf" else (None, None)
+        if self.pixels is not None:
+            low = self.pixels[0] if low is None else low.clamp_(min=self.pixels[0])
+            high = self.pixels[1] if high is None else high.clamp_(max=self.pixels[1])
+        point = start.clone()
+        if best:
+            found, highest = x.clone(), gradient(x, target)[0].clone()
+        for _ in range(self.steps):
+            losses, slope = gradient(point, target)
+            if best:
+                _keep(found, highest, point, losses)
+            if self.norm == "linf":
+                point.add_(slope.sign(), alpha=self.step)
+            else:
+                move = functional.normalize(slope.flatten(2), dim=2)
+                shift = (point - x).flatten(2).add_(move, alpha=self.step)
+                point = x + project_onto_ball(shift, self.epsilon).view_as(x)
+            if low is not None:
+                point.clamp_(low, high)
+        if not best:
+            return point
+        _keep(found, highest, point, gradient(point, target)[0])
+        return found
+
+
+def _keep(found: Tensor, highest: Tensor, point: Tensor, losses: Tensor) -> None:
+    """Take up points whose loss is the highest so far."""
+    better = losses > highest
+    highest.copy_(torch.where(better, losses, highest))
+    found.copy_(torch.where(better.view(*better.shape, *[1] * (found.ndim - 2)), point, found))
+
+
+def attacked_points(
+    network: nn.Module, x: Float[Tensor, "n ..."], y: Int[Tensor, " n"], attack: Attack, seed: int = 0
+) -> Float[Tensor, "R n ..."]:
+    """Return, for every replica, the points of the highest cross-entropy that an attack finds, x among them.
+
+    Args:
+        network: a `Stack` (R replicas, which share the random start) or any module that maps (n, ...) to (n, o)
+            (R = 1); attacked in eval mode and left as it was.
+        x: n points.
+        y: their classes.
+        attack: what is done.
+        seed: of the random start.
+
+    Raises:
+        ValueError: x leaves the range of pixels or has no derivatives, or the network does not map (n, ...) to (n, o),
+            lets the points of a batch interact, or has outputs that autograd cannot follow.
+    """
+    with measured(network, x) as subject:
+        subject.check(x.detach())
+        subject.check_derivative(x.detach())
+        return search(subject, x.detach(), labels(y), attack, seed)
+
+
+def labels(y: Int[Tensor, " n"]) -> Callable[[Float[Tensor, "R n o"]], Float[Tensor, "R n o"]]:
+    """Return what makes classes the targets of an attack on the cross-entropy."""
+    return lambda f: functional.one_hot(y, f.shape[-1]).expand(len(f), -1, -1)
+
+
+def search(
+    subject: Subject,
+    x: Float[Tensor, "n ..."],
+    target_of: Callable[[Float[Tensor, "R n o"]], Float[Tensor, "R n o"]],
+    attack: Attack,
+    seed: int,
+    watching: Callable[[Gradient], Gradient] = lambda gradient: gradient,
+) -> Float[Tensor, "R n ..."]:
+    """Attack the soft cross-entropy −Σ_k target_k log softmax_k(f(x̂)) in parts of the points.
+
+    Args:
+        subject: what `lib.estimators.measuring.measured` gives.
+        x: as in `attacked_points`, as are the attack and the seed.
+        attack: how points are searched.
+        seed: of the first points.
+        target_of: makes targets from f(x).
+        watching: sees every gradient on its way.
+    """
+    attack.check(x)
+    start = attack.starts(x.shape, generator(seed, "attack")).to(x) if attack.random_start else torch.zeros_like(x)
+    start = x + start if attack.pixels is None else (x + start).clamp_(*attack.pixels)
+    f = subject.outputs(x)
+    target, parts, gradients = target_of(f).to(f), [], {}
+    for begin in range(0, len(x), _CHUNK):
+        part = slice(begin, begin + _CHUNK)
+        points = x[part].expand(len(f), *x[part].shape).contiguous()
+        size = points.shape[1]
+        if size not in gradients:
+            ours = isinstance(subject.network, Stack)
+            gradients[size] = watching(stack_gradient(subject.network, size) if ours else _module_gradient(subject))
+        parts.append(attack.ascend(gradients[size], points, target[:, part], start[part].expand_as(points), best=True))
+    return torch.cat(parts, dim=1)
+
+
+def stack_gradient(network: Stack, size: int) -> Gradient:
+    """Return what computes losses and their gradient at so many points a replica, by written-out passes.
+
+    The gradient is overwritten by the next call.
+    """
+    passes = network.passes(size)
+    slope = torch.empty_like(passes.points)
+
+    def compute(points: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        passes.points.copy_(points.flatten(0, 1))
+        passes.forward()
+        output = passes.output
+        torch.log_softmax(output, dim=-1, out=output)
+        losses = -(output * target).sum(dim=-1)
+        output.exp_().sub_(target)
+        passes.pull_back(slope)
+        return losses, slope.view(points.shape)
+
+    return compute
+
+
+def _module_gradient(subject: Subject) -> Gradient:
+    def compute(points: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        losses, slopes = [], []
+        for some, goals in zip(points.split(size := subject.points_at_once(), 1), target.split(size, 1), strict=True):
+            moved = some.detach().requires_grad_()
+            loss = -(subject.at_own_points(moved).log_softmax(dim=-1) * goals).sum(dim=-1)
+            slopes.append(subject.gradient(loss.sum(), moved))
+            losses.append(loss.detach())
+        return torch.cat(losses, dim=1), torch.cat(slopes, dim=1)
+
+    return compute

@@ -1,0 +1,116 @@
+"""Perturbed points: random and worst-case ones in an ℓ2 ball, and the accuracy that is left on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from lib import checks
+from lib.balls import project_onto_ball
+from lib.estimators.measuring import measured
+from lib.seeds import generator
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+    from torch import Tensor
+
+    from lib.estimators.subject import Subject
+
+
+def noise_accuracy(
+    network: nn.Module, x: Float[Tensor, "n ..."], y: Int[Tensor, " n"], radius: float, seed: int = 0
+) -> Float[Tensor, " R"]:
+    """Return the accuracy on x + δ with one δ a point, uniform on the sphere ‖δ‖₂ = radius.
+
+    Every replica sees the same δ, which the seed gives. Networks and points are those of `pgd`.
+
+    Raises:
+        ValueError: as `pgd`, except that no derivative is needed.
+    """
+    checks.positive(radius=radius)
+    with measured(network, x) as subject:
+        subject.check(x.detach())
+        direction = torch.randn(
+            len(x), x[0].numel(), generator=generator(seed, "noise"), dtype=torch.float64, device="cpu"
+        )
+        delta = radius * functional.normalize(direction, dim=1).view(x.shape)
+        return _accuracy(subject, _stacked(subject, x + delta.to(x)), y)
+
+
+def pgd_accuracy(
+    network: nn.Module, x: Float[Tensor, "n ..."], y: Int[Tensor, " n"], radius: float, steps: int = 10
+) -> Float[Tensor, " R"]:
+    """Return the accuracy on the points that `pgd` finds in the ℓ2 ball (claims 22, 58, 60)."""
+    points = pgd(network, x, y, radius, steps)
+    with measured(network, x) as subject:
+        return _accuracy(subject, points, y)
+
+
+def pgd(
+    network: nn.Module, x: Float[Tensor, "n ..."], y: Int[Tensor, " n"], radius: float, steps: int = 10
+) -> Float[Tensor, "R n ..."]:
+    """Maximise the cross-entropy over ‖x̂ − x‖₂ ≤ radius by projected gradient ascent, from x, for every replica.
+
+    A step moves each point by 2.5·radius/steps along its normalised gradient and projects onto the ball. The ball is
+    not cut by the range of the pixels: it is the set over which Definition 1 averages.
+
+    Args:
+        network: a `Stack` (R replicas) or any module that maps (n, ...) to (n, o) (R = 1); attacked in eval mode and
+            left as it was.
+        x: n points of floating numbers.
+        y: their classes.
+        radius: of the ball, in the units of x.
+        steps: at least 1.
+
+    Raises:
+        ValueError: the radius is not positive, steps is no integer of at least 1, x is empty or has no derivatives,
+            or the network does not map (n, ...) to (n, o), lets the points of a batch interact, or has outputs that
+            autograd cannot follow.
+
+    Source: Madry et al. 2018, §2.1.
+    """
+    checks.positive(radius=radius)
+    checks.integers(steps=steps)
+    with measured(network, x) as subject:
+        subject.check(x.detach())
+        subject.check_derivative(x.detach())
+        start, found = _stacked(subject, x), []
+        for part in _parts(subject, len(x)):
+            found.append(_ascended(subject, start[:, part], y[part], radius, steps))
+        return torch.cat(found, dim=1)
+
+
+def _ascended(
+    subject: Subject, start: Float[Tensor, "R n ..."], y: Int[Tensor, " n"], radius: float, steps: int
+) -> Float[Tensor, "R n ..."]:
+    point = start.clone()
+    for _ in range(steps):
+        point.requires_grad_()
+        f = subject.at_own_points(point)
+        loss = functional.cross_entropy(f.flatten(0, 1), y.repeat(len(f)), reduction="sum")
+        gradient = subject.gradient(loss, point).flatten(2)
+        wide = gradient.to(torch.promote_types(gradient.dtype, torch.float32))  # half has no room for squares
+        move = functional.normalize(wide, dim=2).to(point).view_as(point)
+        shift = (point.detach() + 2.5 * radius / steps * move - start).flatten(2)
+        point = start + project_onto_ball(shift, radius).view_as(start)
+    return point
+
+
+def _stacked(subject: Subject, x: Float[Tensor, "n ..."]) -> Float[Tensor, "R n ..."]:
+    return x.detach().expand(subject.replicas, *x.shape)
+
+
+def _parts(subject: Subject, points: int) -> Iterator[slice]:
+    """Yield the points that are computed together: of a stack all, of another module as many as fit."""
+    size = points if subject.lead == 2 else subject.points_at_once()
+    yield from (slice(start, start + size) for start in range(0, points, size))
+
+
+def _accuracy(subject: Subject, points: Float[Tensor, "R n ..."], y: Int[Tensor, " n"]) -> Float[Tensor, " R"]:
+    with torch.no_grad():
+        f = torch.cat([subject.at_own_points(points[:, part]) for part in _parts(subject, len(y))], dim=1)
+    return (f.argmax(dim=-1) == y).double().mean(dim=1)

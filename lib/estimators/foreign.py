@@ -1,0 +1,277 @@
+"""A module that is not ours: called on copies, differentiated by autograd alone, and not believed unseen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from lib.estimators.calls import outputs_of, told
+from lib.estimators.footprint import peak_bytes
+from lib.estimators.subject import Subject
+from lib.estimators.trust import (
+    AGREE,
+    AGREE_LENGTHS,
+    ROUNDING,
+    agree_at_once,
+    gap,
+    refuse_derivative,
+    refuse_interaction,
+    refuse_unsteady,
+    steps_off,
+)
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+    from torch import Tensor
+
+# What the examples of one chunk may take, and what is in float64 at once.
+_CHUNK_BYTES, _DOUBLE_BYTES = 3 * 2**27, 2**26
+# How far beside themselves points on kinks are looked at, relative to their mean entry.
+_NUDGE = 1e-2
+# Products of fewer digits than float32's are rounded so coarsely that an example's place in a batch shows.
+_COARSE = 1e-6
+# Derivatives are compared with differences at this many points and one more, spread over all.
+_LOOKED = 7
+
+
+class Foreign(Subject):
+    """Measure any module that maps (n, ...) to (n, o), which `untouched` protects meanwhile.
+
+    Raises:
+        ValueError: the module does something else, or its examples interact.
+    """
+
+    replicas, lead = 1, 1
+
+    def __init__(self, network: nn.Module, x: Float[Tensor, "n ..."]) -> None:
+        self.network = network
+        self._through_all = False
+        first = x[:1]
+        self._bytes = self._memory(first)
+        value = self._value(first)
+        self._first = first, value
+        self._refuse_change()
+        self._fit = max(1, _CHUNK_BYTES // (self._bytes + value.shape[1] * first.nbytes))
+        coarse = max(torch.finfo(x.dtype).eps, torch.finfo(value.dtype).eps) > _COARSE
+        self._together = 1 if coarse else self._fit
+        if len(x) == 1 or self._together == 1:  # no batch will tell
+            among_others = self._value(torch.cat([-first, first, x[-1:] / 2]))
+            refuse_interaction(gap(among_others[1], value[0]), len(among_others))
+
+    def check(self, x: Tensor) -> None:
+        self.outputs(x)
+
+    def check_derivative(self, x: Tensor) -> None:
+        next(self.jacobians(x[:1]))
+
+    def gradient(self, value: Tensor, points: Tensor) -> Tensor:
+        found = self._pull_back(value, points, torch.ones_like(value)) if value.requires_grad else None
+        return torch.zeros_like(points) if found is None else found
+
+    def outputs(self, x: Tensor) -> Tensor:
+        start, values = 0, []
+        while start < len(x):
+            part = x[start : start + self._together]
+            value = self._value(part)
+            if self._differs_alone(part, value):
+                continue
+            values.append(value)
+            start += len(part)
+        self._refuse_change()
+        return torch.cat(values).unsqueeze(0)
+
+    def values(self, x: Tensor) -> Tensor:
+        return torch.cat([self._value(part) for part in x.split(self._fit)]).unsqueeze(0)
+
+    def at_own_points(self, points: Tensor) -> Tensor:
+        return self._call(points[0]).unsqueeze(0)
+
+    def jacobian_at(self, points: Tensor) -> Tensor:
+        return torch.cat([self._derivative(part)[1] for part in points[0].split(self._together)]).unsqueeze(0)
+
+    def jacobians(self, x: Tensor) -> Iterator[Tensor]:
+        start = 0
+        while start < len(x):
+            part = x[start : start + self._together]
+            value, rows = self._derivative(part)
+            if self._differs_alone(part, value, rows):
+                continue
+            looked = {round(i * (len(x) - 1) / _LOOKED) - start for i in range(_LOOKED + 1)}
+            self._check_derivatives(part, value, rows, sorted(looked.intersection(range(len(part)))))
+            start += len(part)
+            undefined = self.undefined(part)[0] | ~value.isfinite().all(dim=1)
+            undefined |= self._kinks(part, value, rows, ~undefined)
+            if bool(undefined.any()):
+                rows[undefined] = torch.nan
+            yield rows.unsqueeze(0)
+        self._refuse_change()
+
+    def grams(self, x: Tensor) -> Iterator[Tensor]:
+        for rows in self.jacobians(x):
+            for some in rows.split(max(1, _DOUBLE_BYTES // (8 * rows[0, 0].numel())), dim=1):
+                wide = (some if some.shape[-2] <= some.shape[-1] else some.mT).double()
+                yield wide @ wide.mT
+
+    def steadied(self, x: Tensor) -> tuple[Tensor, int]:
+        for _ in self.jacobians(x):
+            pass  # refuses points that interact, and derivatives that are none
+        if not self.in_float64(x):
+            return x, 1
+        return x.double(), self.points_at_once()
+
+    def in_float64(self, x: Float[Tensor, "n ..."]) -> bool:
+        if x.dtype == torch.float64 and self._value(x[:1]).dtype == torch.float64:
+            return True
+        before, expected = self._through_all, self._value(x[:1])
+        types = [(tensor, tensor.data) for tensor in (*self.network.parameters(), *self.network.buffers())]
+        try:
+            self.network.double()
+            value, rows = self._derivative(x[:1].double())
+            fits = value.dtype == rows.dtype == torch.float64
+            if fits and gap(value, expected) <= ROUNDING:
+                return True
+        except (ValueError, RuntimeError, NotImplementedError):
+            pass
+        self._through_all = before
+        for tensor, data in types:
+            tensor.data = data
+        return False
+
+    def points_at_once(self) -> int:
+        return max(1, _CHUNK_BYTES // (8 * self._bytes))
+
+    def _call(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n o"]:
+        """Return f(x); the network gets a copy, into which it may write although x is a leaf."""
+        return outputs_of(self.network, x.clone())
+
+    def _value(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            return self._call(x)
+
+    def _derivative(
+        self, x: Float[Tensor, "n ..."], outputs: int | None = None
+    ) -> tuple[Float[Tensor, "n o"], Float[Tensor, "n k d"]]:
+        """Return f and the derivative of its outputs, or of the first ones: one pass backwards an output, in turn.
+
+        In eval mode examples do not interact, so that one pass gives the row of every point.
+        """
+        leaf = x.detach().clone().requires_grad_()
+        with torch.enable_grad():
+            y = self._call(leaf)
+        count = y.shape[1] if outputs is None else outputs
+        rows = x.new_zeros(len(x), count, x[0].numel())
+        along = torch.zeros_like(y)
+        for k in range(count if y.requires_grad else 0):
+            along[:, k] = 1
+            row = self._pull_back(y, leaf, along, keep=k + 1 < count)
+            if row is not None:
+                rows[:, k] = row.flatten(1)  # before the next line: where f gives x back, the row is `along` itself
+            along[:, k] = 0
+        return y.detach(), rows
+
+    def _pull_back(self, y: Tensor, leaf: Tensor, along: Tensor, keep: bool = False) -> Tensor | None:
+        try:
+            if not self._through_all:
+                return torch.autograd.grad(y, leaf, along, retain_graph=keep, allow_unused=True)[0]
+            leaf.grad = None
+            y.backward(along, retain_graph=keep)
+            return leaf.grad
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            raise ValueError(
+                f"network must have outputs that autograd can differentiate, but it raised {told(error)}"
+            ) from error
+
+    def _memory(self, first: Tensor) -> int:
+        """Return the bytes that one point takes, and find out how the module lets itself be differentiated."""
+        try:
+            return peak_bytes(lambda: self._derivative(first, outputs=1))
+        except ValueError:
+            pass
+        try:
+            self._derivative(first, outputs=1)
+            return _CHUNK_BYTES  # it does not run where tensors are counted: one point at a time
+        except ValueError:
+            self._give_up_inputs()
+            return peak_bytes(lambda: self._derivative(first, outputs=1))
+
+    def _give_up_inputs(self) -> None:
+        """Differentiate in all leaves: re-entrant checkpointing refuses to be asked for the points alone."""
+        self._through_all = True
+        for parameter in self.network.parameters():
+            if parameter.is_leaf:
+                parameter.requires_grad_(False)
+
+    def _refuse_change(self) -> None:
+        """Refuse a network that computes something else than at its first call."""
+        point, before = self._first
+        refuse_unsteady(gap(self._value(point), before), max(AGREE, 4 * torch.finfo(before.dtype).eps))
+
+    def _check_derivatives(self, part: Tensor, value: Tensor, rows: Tensor, looked: list[int]) -> None:
+        """Refuse derivatives that are not those of the values, at some points of a batch."""
+        coarse = max(torch.finfo(part.dtype).eps, torch.finfo(value.dtype).eps) > _COARSE
+        looked = looked[:: max(1, len(looked) - 1)] if coarse else looked
+        if looked:
+            good = agree_at_once(lambda at: self.values(at)[0], part[looked], value[looked], rows[looked])
+            for i in (i for i, fine in zip(looked, good.tolist(), strict=True) if not fine):
+                self._check_derivative(part[i : i + 1], rows[i])
+
+    def _kinks(self, part: Tensor, value: Tensor, rows: Tensor, finite: Bool[Tensor, " n"]) -> Bool[Tensor, " n"]:
+        """Return where the derivative that autograd gives is all zero, and yet f changes in proportion to a step."""
+        found = torch.zeros(len(part), dtype=torch.bool, device=part.device)
+        zero = (finite & ~rows.flatten(1).any(dim=1) & part.flatten(1).any(dim=1)).nonzero().flatten()
+        if len(zero):
+            found[zero] = steps_off(lambda at: self.values(at)[0], part[zero], value[zero])
+            for i in found.nonzero().flatten()[:_LOOKED].tolist():
+                self._check_derivative(part[i : i + 1], rows[i])
+        return found
+
+    def _check_derivative(self, point: Tensor, rows: Tensor) -> None:
+        """Refuse a derivative that is not that of the values, there or, where a kink lies there, a little beside."""
+        try:
+            refuse_derivative(self._value, lambda at: self._derivative(at)[1], point, rows)
+        except ValueError:
+            moved = _beside(point)
+            refuse_derivative(self._value, lambda at: self._derivative(at)[1], moved, self._derivative(moved)[1][0])
+
+    def _differs_alone(self, part: Tensor, value: Tensor, rows: Tensor | None = None, beside: bool = False) -> bool:
+        """Compare points of a batch with themselves alone; return whether to repeat it one point at a time.
+
+        Where a point lies on a kink, rounding decides on which side the derivative is taken. So points whose values
+        agree and whose derivatives do not are compared again a little beside themselves, where no kink lies.
+        """
+        if len(part) == 1:
+            return False
+        values = derivatives = lengths = 0.0
+        usual = 0.01 * float(value.double().square().mean().nan_to_num(0, 0, 0).sqrt())
+        for i in sorted({0, len(part) // 2, len(part) - 1}):
+            leaf = part[i : i + 1].detach().clone().requires_grad_(rows is not None)
+            with torch.set_grad_enabled(rows is not None):
+                alone = self._call(leaf)
+            values = max(values, gap(alone[0], value[i], usual))
+            if rows is not None and alone.requires_grad:
+                k = int(rows[i].abs().amax(dim=1).nan_to_num(0, 0, 0).argmax())
+                row = self._pull_back(alone, leaf, torch.eye(alone.shape[1]).to(alone)[k : k + 1])
+                alone_row = torch.zeros_like(rows[i, k]) if row is None else row
+                derivatives = max(derivatives, gap(alone_row, rows[i, k]))
+                lengths = max(lengths, gap(alone_row.double().norm(), rows[i, k].double().norm()))
+        if values <= ROUNDING < derivatives and not beside:
+            moved = _beside(part)
+            self._differs_alone(moved, *self._derivative(moved), beside=True)
+        else:
+            refuse_interaction(max(values, derivatives), len(part))
+        if max(values, derivatives) <= AGREE and lengths <= AGREE_LENGTHS:
+            return False
+        self._together = 1
+        return True
+
+
+def _beside(points: Tensor) -> Tensor:
+    """Return points a little beside some, off the kinks on which these may lie."""
+    stream = torch.Generator().manual_seed(0)
+    nudge = torch.rand(points.shape, generator=stream, dtype=torch.float64) - 0.5
+    return points.detach() + (_NUDGE * nudge).to(points) * points.detach().abs().mean()

@@ -1,0 +1,89 @@
+"""Passes of a fully connected stack whose products are in bf16: weights, sums and updates stay in float32."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from lib.stack import Passes
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+_LOW = torch.bfloat16
+
+
+class ReducedPasses(Passes):
+    """Pass batches forward and gradients back by products of factors that are rounded to bf16.
+
+    The float32 weights are cast once a step. A product sums in float32 and rounds its result: activations and gradients
+    are bf16, and a layer's gradient is added to float32 weights (or velocities). The last layer, narrow and cheap, is
+    computed in float32, so that outputs and losses are not rounded.
+
+    Args:
+        weights: L tensors (R, fan_in, fan_out) of float32, read at every pass.
+        alpha: α.
+        size: points of a batch.
+    """
+
+    def __init__(self, weights: Sequence[Float[Tensor, "R fan_in fan_out"]], alpha: float, size: int) -> None:
+        self.weights, self.alpha = list(weights), alpha
+        *hidden, last = weights
+        new, replicas = last.new_empty, len(last)
+        self.low = [torch.empty_like(weight, dtype=_LOW) for weight in hidden]
+        self.hidden = [new(replicas, size, weight.shape[1], dtype=_LOW) for weight in weights]
+        self.points = new(replicas * size, weights[0].shape[1])
+        self.output, self.features = new(replicas, size, last.shape[2]), new(replicas, size, last.shape[1])
+        self.slope = torch.empty_like(self.features)
+        self.deltas = [torch.empty_like(h) for h in self.hidden[1:]]
+        self.gradients = [torch.empty_like(weight) for weight in self.low]
+
+    def forward(self) -> None:
+        """Compute `output` of the batch in `points`."""
+        for low, weight in zip(self.low, self.weights, strict=False):
+            low.copy_(weight)
+        self.hidden[0].copy_(self.points.view(self.hidden[0].shape))
+        for h, low, above in zip(self.hidden, self.low, self.hidden[1:], strict=False):
+            torch.bmm(h, low, out=above)
+            above.relu_()
+        torch.bmm(self.features.copy_(self.hidden[-1]), self.weights[-1], out=self.output)
+        if self.alpha != 1:
+            self.output.div_(self.alpha)
+
+    def backward(self, into: Sequence[Tensor], keep: float, factor: float) -> None:
+        """Add the gradient to `into`, layer by layer from the last."""
+        delta = self._below_the_last()
+        into[-1].baddbmm_(self.features.mT, self.output, beta=keep, alpha=factor)
+        for layer in range(len(self.low) - 1, -1, -1):
+            below = self._pass_down(layer, delta) if layer else None
+            torch.bmm(self.hidden[layer].mT, delta, out=self.gradients[layer])
+            if keep != 1:
+                into[layer].mul_(keep)
+            into[layer].add_(self.gradients[layer], alpha=factor)
+            delta = below
+
+    def pull_back(self, into: Tensor) -> None:
+        """Write the gradient in the batch's points."""
+        delta = self._below_the_last()
+        for layer in range(len(self.low) - 1, 0, -1):
+            delta = self._pass_down(layer, delta)
+        into.view(self.hidden[0].shape).copy_(delta @ self.low[0].mT)
+
+    def _below_the_last(self) -> Tensor:
+        """Return the gradient in what the last hidden layer's product gave."""
+        if self.alpha != 1:
+            self.output.div_(self.alpha)
+        torch.bmm(self.output, self.weights[-1].mT, out=self.slope)
+        return self._through_relu(self.deltas[-1].copy_(self.slope), self.hidden[-1])
+
+    def _pass_down(self, layer: int, delta: Tensor) -> Tensor:
+        """Return the gradient in the inputs of a layer, before the ReLU that made them."""
+        below = torch.bmm(delta, self.low[layer].mT, out=self.deltas[layer - 1])
+        return self._through_relu(below, self.hidden[layer])
+
+    @staticmethod
+    def _through_relu(delta: Tensor, h: Tensor) -> Tensor:
+        return torch.ops.aten.threshold_backward.grad_input(delta, h, 0, grad_input=delta)
