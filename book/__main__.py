@@ -1,4 +1,4 @@
-"""The command line: `python -m book build | run | check | pair | serve`."""
+"""The command line: `python -m book build | run | check | pair | metadata | picture | pdf | serve`."""
 
 from __future__ import annotations
 
@@ -55,15 +55,17 @@ def _build(project: Project, options: argparse.Namespace) -> int:
 
 def _run(project: Project, options: argparse.Namespace) -> int:
     from book.build import run
+    from book.chapters import choose
     from book.execute import ChapterFailure
 
-    output = Path(options.output or f"{options.chapter}.out.ipynb")
+    chapter = choose(options.chapter, project.chapter_names())
+    output = Path(f"{chapter}.out.ipynb" if options.output is None else options.output)
     try:
-        record = run(project, options.chapter, parse_overrides(options.parameter), output, options.profile)
+        record = run(project, chapter, parse_overrides(options.parameter), output, options.profile)
     except ChapterFailure as failure:
         print(f"book: {failure}\n{_for_terminal(failure.traceback)}", file=sys.stderr)
         return 1
-    print(f"{options.chapter} ran in {record.seconds:g} s on {record.device}: {output}")
+    print(f"{chapter} ran in {record.seconds:g} s on {record.device}: {output}")
     return 0
 
 
@@ -79,7 +81,7 @@ def _check(project: Project, options: argparse.Namespace) -> int:
     for problem in found:
         print(f"book: {problem}", file=sys.stderr)
     if not found:
-        print("Chapters, pairs and parameter files are in order.")
+        print("Chapters, pairs, parameter files and metadata are in order.")
     return 1 if found else 0
 
 
@@ -88,6 +90,32 @@ def _pair(project: Project, options: argparse.Namespace) -> int:
 
     written = write_pairs(project)
     print(f"wrote {', '.join(written)}" if written else "every pair was up to date")
+    return 0
+
+
+def _metadata(project: Project, options: argparse.Namespace) -> int:
+    from book.citation import write_metadata
+    from book.crate import write_crate
+
+    written = write_metadata(project)
+    if options.crate:
+        written.append(write_crate(project).name)
+    print(f"wrote {', '.join(written)}" if written else "all metadata were up to date")
+    return 0
+
+
+def _picture(project: Project, options: argparse.Namespace) -> int:
+    from book.picture import write_picture
+
+    print(f"wrote {write_picture(project, options.profile).relative_to(project.root)}")
+    return 0
+
+
+def _pdf(project: Project, options: argparse.Namespace) -> int:
+    from book.paper import print_book
+
+    output = print_book(project, project.build / "book.pdf")
+    print(f"{output.relative_to(project.root)}: {output.stat().st_size / 1e6:.1f} MB")
     return 0
 
 
@@ -108,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("build", help="execute what changed and build the site")
     command.add_argument("--profile", default="quick", help="parameters from params/PROFILE.yml (default: quick)")
-    command.add_argument("--only", metavar="NN_name", help="execute this chapter alone")
+    command.add_argument("--only", metavar="NN_name", help="execute this chapter alone (NN is enough)")
     command.add_argument("-p", "--parameter", **parameter)
     command.set_defaults(command=_build)
 
@@ -119,11 +147,24 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("-o", "--output", metavar="OUT.ipynb", help="where to write (default: NN_name.out.ipynb)")
     command.set_defaults(command=_run)
 
-    command = commands.add_parser("check", help="check headers, parameters, profiles and pairs; executes nothing")
+    command = commands.add_parser(
+        "check", help="check headers, parameters, profiles, pairs and metadata; executes nothing"
+    )
     command.set_defaults(command=_check)
 
     command = commands.add_parser("pair", help="write chapters/NN_name.ipynb beside every chapters/NN_name.md")
     command.set_defaults(command=_pair)
+
+    command = commands.add_parser("metadata", help="write codemeta.json and .zenodo.json from CITATION.cff")
+    command.add_argument("--crate", action="store_true", help="and ro-crate-metadata.json, which describes all files")
+    command.set_defaults(command=_metadata)
+
+    command = commands.add_parser("picture", help="draw the README's picture from the landing page as it was executed")
+    command.add_argument("--profile", default="quick", help="the profile it was executed with (default: quick)")
+    command.set_defaults(command=_picture)
+
+    command = commands.add_parser("pdf", help="print the built site as one PDF, _build/book.pdf; needs a Chromium")
+    command.set_defaults(command=_pdf)
 
     command = commands.add_parser("serve", help="serve the built site on this machine")
     command.set_defaults(command=_serve)

@@ -7,7 +7,8 @@ import fcntl
 import os
 import shutil
 import sys
-import time
+import tempfile
+import traceback
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from book.chapters import Chapter, choose, read_chapters
+from book.destination import check_destination
 from book.errors import BookError
 from book.execute import ChapterFailure, Run, run_chapter
 from book.files import write_atomically
@@ -24,8 +26,11 @@ from book.parameters import Value
 from book.profiles import Profile, read_profile, resolve
 from book.progress import Progress
 from book.project import Project
-from book.site import build_site
+from book.site import Disturbed, build_site
 from book.stage import stage
+
+# Builds in one call where somebody removes what they use.
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -48,17 +53,35 @@ def build(project: Project, profile_name: str, only: str | None, overrides: Mapp
     profile = read_profile(project, profile_name, chapters)
     values = resolve(chapters, selected, profile, overrides)
     with _lock(project):
-        outputs = Outputs(project, profile.name)
-        keys = Keys(project)
-        key = {name: keys.key(chapter, values[name]) for name, chapter in chapters.items()}
-        records = {name: record for name in chapters if (record := outputs.record(name, key[name]))}
-        due = [name for name in selected if name not in records]
-        fresh, failures = _execute(project, chapters, due, values, key, outputs, profile)
-        if failures:
-            return Report(tuple(fresh), tuple(failures), rendered=False)
-        records |= fresh
-        staged = stage(project, chapters, records, outputs, profile.name)
-        rendered = build_site(project, staged, project.pages(), strict=len(records) == len(chapters))
+        for _ in range(_ATTEMPTS):
+            try:
+                return _built(project, chapters, selected, profile, values)
+            except (Disturbed, FileNotFoundError) as error:
+                lost = getattr(error, "filename", None)
+                if lost is not None and not Path(lost).is_relative_to(project.build):
+                    raise
+                print("Files of _build/ were removed meanwhile; building again.", file=sys.stderr, flush=True)
+        raise BookError("Files of _build/ were removed again and again while the book was built; leave them alone.")
+
+
+def _built(
+    project: Project,
+    chapters: Mapping[str, Chapter],
+    selected: list[str],
+    profile: Profile,
+    values: Mapping[str, dict[str, Value]],
+) -> Report:
+    outputs = Outputs(project, profile.name)
+    keys = Keys(project)
+    key = {name: keys.key(chapter, values[name]) for name, chapter in chapters.items()}
+    records = {name: record for name in chapters if (record := outputs.record(name, key[name]))}
+    due = [name for name in selected if name not in records]
+    fresh, failures = _execute(project, chapters, due, values, key, outputs, profile)
+    if failures:
+        return Report(tuple(fresh), tuple(failures), rendered=False)
+    records |= fresh
+    staged = stage(project, chapters, records, outputs, profile.name)
+    rendered = build_site(project, staged, project.pages(), strict=len(records) == len(chapters))
     return Report(tuple(fresh), (), rendered)
 
 
@@ -67,13 +90,12 @@ def run(
 ) -> Record:
     """Execute one chapter with its defaults, a profile if one is named, and overrides, into a notebook file."""
     chapters = read_chapters(project)
-    chapter = chapters[choose(name, chapters)]
+    chapter = chapters[name]
     profile = read_profile(project, profile_name, chapters) if profile_name else None
     values = resolve(chapters, [name], profile, overrides)[name]
-    if not output.parent.is_dir():
-        raise BookError(f"The folder {output.parent} of the output does not exist; create it first.")
-    with Progress(1) as progress:
-        done = _watched(project, chapter, values, profile.time_limit if profile else None, progress)
+    check_destination(project, output)
+    with _scratch() as folder, Progress(1) as progress:
+        done = _watched(project, chapter, values, profile.time_limit if profile else None, progress, folder)
         progress.end(name, f"executed in {done.seconds:.1f} s")
     record, data = describe(project, name, profile_name, "", values, done)
     write_atomically(output, data)
@@ -95,12 +117,13 @@ def _execute(
     """
     records: dict[str, Record] = {}
     failures: list[ChapterFailure] = []
+    removed: FileNotFoundError | None = None
     if not due:
         return records, failures
     workers = min(_cores(), len(due))
-    with Progress(len(due)) as progress, ThreadPoolExecutor(workers) as pool:
+    with _scratch() as folder, Progress(len(due)) as progress, ThreadPoolExecutor(workers) as pool:
         futures = {
-            pool.submit(_watched, project, chapters[name], values[name], profile.time_limit, progress): name
+            pool.submit(_watched, project, chapters[name], values[name], profile.time_limit, progress, folder): name
             for name in due
         }
         try:
@@ -111,6 +134,12 @@ def _execute(
                 except ChapterFailure as failure:
                     failures.append(failure)
                     progress.end(name, "FAILED")
+                except FileNotFoundError as error:
+                    removed = error
+                except Exception as error:  # a fault of the tools, which costs this chapter and no other
+                    sentence = f"could not be executed ({type(error).__name__}: {' '.join(str(error).split())})"
+                    failures.append(ChapterFailure(name, sentence, traceback.format_exc()))
+                    progress.end(name, "FAILED")
                 else:
                     # A file that was edited meanwhile may or may not have been read: such outputs belong to no key.
                     steady = Keys(project).key(chapters[name], values[name]) == keys[name]
@@ -120,28 +149,40 @@ def _execute(
         except KeyboardInterrupt:
             # Waiting for the threads would wait for their chapters; kernels end when their parent is gone.
             print("\nInterrupted; finished chapters are kept.", file=sys.stderr, flush=True)
+            shutil.rmtree(folder, ignore_errors=True)
             os._exit(130)
+    if removed:
+        raise removed
     return records, failures
 
 
 def _watched(
-    project: Project, chapter: Chapter, values: Mapping[str, Value], time_limit: float | None, progress: Progress
+    project: Project,
+    chapter: Chapter,
+    values: Mapping[str, Value],
+    time_limit: float | None,
+    progress: Progress,
+    scratch: Path,
 ) -> Run:
     """Run a chapter and feed its cells and its progress file to the terminal."""
-    folder = project.build / "progress" / f"{os.getpid()}-{chapter.name}-{time.monotonic_ns()}"
-    folder.mkdir(parents=True)
-    try:
-        progress.start(chapter.name, folder / "line")
-        return run_chapter(
-            chapter,
-            values,
-            project.root,
-            time_limit,
-            on_cell=lambda cell, cells: progress.cell(chapter.name, cell, cells),
-            progress_file=folder / "line",
-        )
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    folder = scratch / chapter.name
+    folder.mkdir()
+    progress.start(chapter.name, folder / "progress")
+    return run_chapter(
+        chapter,
+        values,
+        project.root,
+        folder,
+        time_limit,
+        on_cell=lambda cell, cells: progress.cell(chapter.name, cell, cells),
+    )
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder for what running chapters need, outside of the checkout, which may be read-only."""
+    with tempfile.TemporaryDirectory(prefix="book-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def _cores() -> int:
@@ -150,11 +191,20 @@ def _cores() -> int:
 
 @contextlib.contextmanager
 def _lock(project: Project) -> Iterator[None]:
-    """Let one build of a checkout run at a time; the system lifts the lock when its holder dies."""
+    """Let one build of a checkout run at a time; the system lifts the lock when its holder dies.
+
+    The checkout itself is locked: `_build/` may be removed while a build runs.
+    """
     project.build.mkdir(exist_ok=True)
-    with open(project.build / "lock", "w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BookError("Another build of this checkout is running; wait for it or stop it.") from None
+    checkout = os.open(project.root, os.O_RDONLY)
+    try:
+        fcntl.flock(checkout, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(checkout)
+        raise BookError("Another build of this checkout is running; wait for it or stop it.") from None
+    except OSError as error:
+        print(f"Locks do not work here ({error.strerror}); start no other build meanwhile.", file=sys.stderr)
+    try:
         yield
+    finally:
+        os.close(checkout)

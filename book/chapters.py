@@ -8,13 +8,15 @@ from functools import cached_property
 from typing import Any
 
 import jupytext
-import yaml
 from nbformat import NotebookNode
 
+from book.configuration import read_configuration
 from book.errors import BookError, listing, nearest
 from book.files import read_text
-from book.parameters import Parameter, Value, parse_cell
+from book.parameters import Parameter, Value, parse_cell, shown
+from book.plain_yaml import parse_yaml
 from book.project import Project
+from book.set_up import insert_set_up, set_up_lines
 
 KERNEL = "python3"
 
@@ -26,6 +28,7 @@ class Chapter:
     name: str
     text: str
     notebook: NotebookNode
+    set_up: str  # the lines that its notebook has and its text has not
 
     @property
     def code_cells(self) -> list[NotebookNode]:
@@ -49,7 +52,7 @@ class Chapter:
         """Check one value for one parameter of this chapter."""
         if name not in self.parameters:
             raise BookError(
-                f'{where} has no parameter "{name}"{nearest(name, self.parameters) or "."} '
+                f"{where} has no parameter {shown(name)}{nearest(name, self.parameters) or '.'} "
                 f"The parameters are: {listing(self.parameters)}."
             )
         return self.parameters[name].accept(value, where)
@@ -60,26 +63,29 @@ class Chapter:
 
     def locate(self, cell: NotebookNode) -> str:
         """Say where a code cell stands in the source, as `chapters/NN_name.md:LINE`."""
-        position = self.text.find(cell.source)
+        position = self.text.find(cell.source.removeprefix(self.set_up))
         line = self.text.count("\n", 0, position) + 1 if position >= 0 else 1
         return f"chapters/{self.name}.md:{line}"
 
 
 def read_chapter(project: Project, name: str) -> Chapter:
     """Read `chapters/<name>.md` and check its header."""
-    shown = f"chapters/{name}.md"
-    text = read_text(project.chapters / f"{name}.md", shown)
-    header = _front_matter(text, shown)
-    form = header.get("jupytext", {}).get("text_representation", {}).get("format_name")
+    where = f"chapters/{name}.md"
+    text = read_text(project.chapters / f"{name}.md", where)
+    header = _front_matter(text, where)
+    form = _entry(header, "jupytext", "text_representation", "format_name")
     if form != "myst":
-        raise BookError(f"{shown} needs the header jupytext: text_representation: format_name: myst, not {form!r}.")
-    kernel = header.get("kernelspec", {}).get("name")
+        raise BookError(f"{where} needs the header jupytext: text_representation: format_name: myst, not {form!r}.")
+    kernel = _entry(header, "kernelspec", "name")
     if kernel != KERNEL:
-        raise BookError(f"{shown} needs the header kernelspec: name: {KERNEL}, not {kernel!r}.")
+        raise BookError(f"{where} needs the header kernelspec: name: {KERNEL}, not {kernel!r}.")
+    set_up = set_up_lines(read_configuration(project)["repository"]["url"])
     try:
-        return Chapter(name, text, jupytext.reads(text, fmt="md:myst"))
+        notebook = jupytext.reads(text, fmt="md:myst")
     except Exception as error:  # jupytext raises what its parsers raise
-        raise BookError(f"{shown} is not a readable MyST notebook: {' '.join(str(error).split())}.") from error
+        raise BookError(f"{where} is not a readable MyST notebook: {' '.join(str(error).split())}.") from error
+    insert_set_up(notebook, project.root, set_up)
+    return Chapter(name, text, notebook, set_up)
 
 
 def read_chapters(project: Project) -> dict[str, Chapter]:
@@ -88,8 +94,10 @@ def read_chapters(project: Project) -> dict[str, Chapter]:
 
 
 def choose(name: str, chapters: Iterable[str]) -> str:
-    """Return the name of an existing chapter, or say which are there."""
+    """Return the name of an existing chapter, of which the number is enough, or say which are there."""
     names = list(chapters)
+    if numbered := [chapter for chapter in names if chapter.partition("_")[0] == name]:
+        return numbered[0]
     if name not in names:
         raise BookError(
             f'There is no chapter "{name}"{nearest(name, names) or "."} The chapters are: {listing(names)}.'
@@ -97,12 +105,17 @@ def choose(name: str, chapters: Iterable[str]) -> str:
     return name
 
 
-def _front_matter(text: str, shown: str) -> dict[str, Any]:
+def _front_matter(text: str, where: str) -> dict[str, Any]:
     parts = text.split("---\n", 2)
     if not text.startswith("---\n") or len(parts) < 3:
-        raise BookError(f"{shown} has no front matter; begin it with jupytext's and the kernel's header.")
-    try:
-        header = yaml.safe_load(parts[1])
-    except yaml.YAMLError as error:
-        raise BookError(f"{shown}: the front matter is not valid YAML: {getattr(error, 'problem', error)}.") from error
+        raise BookError(f"{where} has no front matter; begin it with jupytext's and the kernel's header.")
+    header = parse_yaml(f"\n{parts[1]}", f"{where}: the front matter")
     return header if isinstance(header, dict) else {}
+
+
+def _entry(header: dict[str, Any], *path: str) -> Any:
+    """Return what stands under nested keys, None where a step is missing or is no mapping."""
+    value: Any = header
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value

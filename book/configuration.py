@@ -8,7 +8,6 @@ from book.errors import BookError
 from book.files import read_mapping
 from book.project import Project
 
-NO_REPOSITORY = {"repository": {"url": ""}}
 _BUTTONS = ("use_repository_button", "use_issues_button", "use_edit_page_button")
 
 

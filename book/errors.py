@@ -13,7 +13,7 @@ class BookError(Exception):
 
 def nearest(name: object, valid: Iterable[str]) -> str:
     """Return `; did you mean "x"?` for the closest valid name, or nothing when none is close."""
-    matches = difflib.get_close_matches(str(name), [str(item) for item in valid], n=1)
+    matches = difflib.get_close_matches(str(name)[:100], [str(item) for item in valid], n=1)
     return f'; did you mean "{matches[0]}"?' if matches else ""
 
 

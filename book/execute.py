@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import contextlib
 import copy
 import json
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
 
 import nbformat
 from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from papermill import execute_notebook
-from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
-from traitlets.config import Config
 
 from book.chapters import KERNEL, Chapter
 from book.errors import uncoloured
+from book.kernel import ENGINE, OUTPUT_BYTES, TooMuchOutput
 from book.parameters import Value, fill
-
-_START_SECONDS = 120
 
 # Appended to the copy that runs, and cut off again: only the kernel knows what the chapter really used.
 _ENVIRONMENT_CELL = """
@@ -69,46 +64,20 @@ class Run:
     versions: dict[str, str]
 
 
-class _ChapterEngine(NBClientEngine):
-    """papermill's engine with an environment for the kernel and a file for what the kernel writes to the terminal."""
-
-    @classmethod
-    def execute_managed_notebook(
-        cls,
-        nb_man: NotebookExecutionManager,
-        kernel_name: str,
-        *,
-        environment: Mapping[str, str],
-        kernel_log: IO[bytes],
-        log_output: bool = False,
-        start_timeout: int = _START_SECONDS,
-        **options: Any,
-    ) -> None:
-        options = {
-            name: value for name, value in options.items() if name in PapermillNotebookClient.class_trait_names()
-        }
-        client = PapermillNotebookClient(
-            nb_man, kernel_name=kernel_name, log_output=log_output, startup_timeout=start_timeout, **options
-        )
-        client.execute(env=dict(environment), stdout=kernel_log, stderr=kernel_log)
-
-
-papermill_engines.register("chapter", _ChapterEngine)
-
-
 def run_chapter(
     chapter: Chapter,
     values: Mapping[str, Value],
     root: Path,
+    folder: Path,
     time_limit: float | None = None,
     on_cell: Callable[[int, int], None] = lambda cell, cells: None,
-    progress_file: Path | None = None,
 ) -> Run:
     """Run a chapter with these parameters from the root of the checkout.
 
     The parameters are written into the `parameters` cell of the copy, in the place of the defaults, so that the page
-    and the download show exactly what ran. `on_cell` hears each code cell (k, of n) as it starts; the kernel finds
-    `progress_file` as BOOK_PROGRESS. Raises ChapterFailure.
+    and the download show exactly what ran. `on_cell` hears each code cell (k, of n) as it starts; `folder`, which is
+    empty, takes what a running kernel needs, and the file `progress`, which the kernel finds as BOOK_PROGRESS.
+    Raises ChapterFailure.
     """
     notebook = prepare(chapter, values)
     code = [index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
@@ -129,24 +98,24 @@ def run_chapter(
         location = f" ({chapter.locate(source)})" if source is not None else ""
         return f"code cell {current} of {len(code) - 1}{location}"
 
-    with tempfile.TemporaryFile() as kernel_log, _event_loop():
+    with _event_loop():
+        kernel_log = folder / "log"
         try:
-            executed = execute_notebook(
-                notebook,
-                None,
-                engine_name="chapter",
-                kernel_name=KERNEL,
-                progress_bar=False,
-                autosave_cell_every=0,
-                start_timeout=_START_SECONDS,
-                environment=_kernel_environment(root, progress_file),
-                kernel_log=kernel_log,
-                timeout_func=remaining,
-                on_cell_start=on_cell_start,
-                # Encrypted TCP where it is available; plain TCP would be announced by a warning in every chapter.
-                config=Config({"KernelManager": {"transport_encryption": "auto"}}),
-                resources={"metadata": {"path": str(root)}},
-            )
+            with kernel_log.open("wb") as log:
+                executed = execute_notebook(
+                    notebook,
+                    None,
+                    engine_name=ENGINE,
+                    kernel_name=KERNEL,
+                    progress_bar=False,
+                    autosave_cell_every=0,
+                    environment=_kernel_environment(root, folder / "progress"),
+                    folder=folder,
+                    kernel_log=log,
+                    timeout_func=remaining,
+                    on_cell_start=on_cell_start,
+                    resources={"metadata": {"path": str(root)}},
+                )
         except PapermillExecutionError as error:
             sentence = f"{where()} raised {error.ename}: {_one_line(error.evalue)}"
             raise ChapterFailure(chapter.name, sentence, "\n".join(error.traceback)) from None
@@ -154,11 +123,16 @@ def run_chapter(
             raise ChapterFailure(
                 chapter.name, f"stopped in {where()}, over its time limit of {time_limit:g} seconds."
             ) from None
+        except TooMuchOutput:
+            sentence = f"stopped in {where()}, which shows more than {OUTPUT_BYTES / 1e6:g} MB; print less there."
+            raise ChapterFailure(chapter.name, sentence) from None
         except (DeadKernelError, RuntimeError) as error:
             sentence = f"the kernel died in {where()}, as when memory runs out or the code ends the process."
             if not current:
                 sentence = f"the kernel did not start ({_one_line(str(error))})."
             raise ChapterFailure(chapter.name, sentence, _tail(kernel_log)) from None
+    if any(out.get("ename") == "SystemExit" for cell in executed.cells for out in cell.get("outputs", [])):
+        raise ChapterFailure(chapter.name, f"{where()} left by SystemExit; a chapter runs to its end, so remove that.")
     environment = json.loads(_text_result(executed.cells.pop()))
     return Run(executed, time.monotonic() - started, environment["device"], environment["versions"])
 
@@ -175,22 +149,26 @@ def prepare(chapter: Chapter, values: Mapping[str, Value]) -> NotebookNode:
 
 @contextlib.contextmanager
 def _event_loop() -> Iterator[None]:
-    """Close the event loop that nbclient opens for the current thread and leaves open."""
+    """Close the event loop that nbclient opens for the current thread and leaves open, with what waits in it."""
     try:
         yield
     finally:
-        ensure_event_loop().close()
+        loop = ensure_event_loop()
+        if waiting := asyncio.all_tasks(loop):
+            for task in waiting:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
+        loop.close()
 
 
-def _kernel_environment(root: Path, progress_file: Path | None) -> dict[str, str]:
+def _kernel_environment(root: Path, progress_file: Path) -> dict[str, str]:
     environment = dict(os.environ)
     # The library that is hashed is the library that is imported, also where another checkout is installed.
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
     # Chapters share the cores among them, and one thread gives the same numbers on every machine size.
     environment |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     environment["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # nobody debugs these kernels
-    if progress_file is not None:
-        environment["BOOK_PROGRESS"] = str(progress_file)
+    environment["BOOK_PROGRESS"] = str(progress_file)
     return environment
 
 
@@ -203,6 +181,8 @@ def _one_line(text: str) -> str:
     return " ".join(uncoloured(text).split())
 
 
-def _tail(stream: IO[bytes], lines: int = 10) -> str:
-    stream.seek(0)
-    return "\n".join(stream.read().decode(errors="replace").splitlines()[-lines:])
+def _tail(path: Path, lines: int = 10) -> str:
+    """Return the last lines of what a kernel wrote to its terminal, however much that was."""
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - 100_000))
+        return "\n".join(stream.read().decode(errors="replace").splitlines()[-lines:])

@@ -2,42 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import re
+import secrets
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from book.errors import BookError
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice and reads `1e-3` as a number (YAML 1.1 wants `1.0e-3`)."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for position, key in enumerate(keys):
-            if key in keys[:position]:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f'the key "{key}" is given twice', node.value[position][0].start_mark
-                )
-        return super().construct_mapping(node, deep)
-
-
-_StrictLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
-
-
-def parse_yaml(text: str, where: str) -> Any:
-    """Parse one YAML value; `where` names its origin in the error."""
-    try:
-        return yaml.load(text, Loader=_StrictLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" (line {mark.line + 1})" if mark else ""
-        raise BookError(f"{where}{line} is not valid YAML: {getattr(error, 'problem', None) or error}.") from error
+from book.plain_yaml import parse_yaml
 
 
 def read_mapping(path: Path, shown: str) -> dict[str, Any]:
@@ -63,14 +35,34 @@ def read_text(path: Path, shown: str) -> str:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write beside the file and rename, so that a reader finds the old or the new bytes, never half of them."""
+    """Write beside the file and rename, so that a reader finds the old or the new bytes, never half of them.
+
+    The name beside is of this call alone: two writers of one file do not meet, and what has that name was not there.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.writing")
-    with open(beside, "wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(beside, path)
+    beside = path.with_name(f".{secrets.token_hex(8)}.writing")
+    try:
+        with open(beside, "xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(beside, path)
+    except BaseException as error:
+        beside.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = str(path)  # the name that the user knows
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring a rename in a folder to the disk, where the system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def write_if_changed(path: Path, data: bytes) -> None:

@@ -1,13 +1,14 @@
 """The cache key of a chapter: everything that its outputs depend on, and nothing else.
 
-Code cells and parameters; the modules of this checkout that the code reaches by imports; the published rows where
-`lib.experiments` is among them, the recorded benchmarks where `lib.experiments.timings` is; the names and sizes of the
-data files where `lib.data` is; the pins, the Python version and the code that executes chapters.
+Code cells and parameters; the modules of this checkout that the code reaches by imports; the published rows and the
+recorded benchmarks that it names to their readers, or all of them where the text does not tell the names; the names
+and sizes of the data files where `lib.data` is imported; the pins, the Python version and the code that executes
+chapters.
 """
 
 from __future__ import annotations
 
-import ast
+import glob
 import hashlib
 import json
 import os
@@ -18,11 +19,19 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from book.chapters import Chapter
+from book.imports import imported_names, without_magics
 from book.parameters import Value
 from book.project import Project
+from book.reads import Reads, Unknown
+from book.syntax import Source, parsed
 
-# Results that a module reads from the checkout, by the module.
-_RESULTS = {"lib.experiments": "results", "lib.experiments.timings": "benchmarks/results"}
+# What reads results, by its module: the function, the folder, and the files that belong to a name.
+_READERS = {
+    "lib.rows.published": ("published", "results", "{}.*"),
+    "benchmarks.timings": ("recorded", "benchmarks/results", "{}-*"),
+}
+# What decides how a cell is run and what is kept of its outputs.
+_EXECUTOR = ("execute.py", "kernel.py")
 # Tags that change what a run does; all others only change how a page looks.
 _TAGS_THAT_ACT = {"parameters", "raises-exception", "skip-execution"}
 
@@ -38,24 +47,22 @@ class Keys:
     def key(self, chapter: Chapter, values: Mapping[str, Value]) -> str:
         """Return the hexadecimal key of a chapter run with these parameters."""
         modules = self.closure(cell.source for cell in chapter.code_cells)
-        folders = [folder for module, folder in _RESULTS.items() if _reaches(modules, module)]
-        rows = [path for folder in folders for path in _files(self._project.root / folder)]
         parts = {
             "cells": [_cell_part(cell) for cell in chapter.code_cells],
             "values": dict(values),
             "files": self._contents(self._module_files(modules)),
-            "results": self._contents(rows),
+            "results": self._contents(self.results(chapter)),
             "data": self._data() if _reaches(modules, "lib.data") else [],
             "pins": self._contents([self._project.root / "constraints.txt"]),
             "python": platform.python_version(),
-            "executor": self._digest(Path(__file__).with_name("execute.py")),
+            "executor": [self._digest(Path(__file__).with_name(name)) for name in _EXECUTOR],
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def closure(self, sources: Iterable[str]) -> dict[str, Path]:
         """Return the modules of this checkout, name to file, that the sources reach by import statements."""
         found: dict[str, Path] = {}
-        pending = {name for source in sources for name in imported_names(_without_magics(source), package="")}
+        pending = {name for source in sources for name in imported_names(without_magics(source), package="")}
         while pending:
             for name, path in self._locate(pending.pop()):
                 if name in found:
@@ -66,6 +73,33 @@ class Keys:
                     self._imports[path] = set(imported_names(path.read_text(encoding="utf-8"), package))
                 pending |= self._imports[path]
         return found
+
+    def results(self, chapter: Chapter) -> list[Path]:
+        """Return the results that a chapter reads, as far as its text and its modules tell; else all that it could."""
+        modules = self.closure(cell.source for cell in chapter.code_cells)
+        readers = [reader for module, reader in _READERS.items() if module in modules]
+        if not readers:
+            return []
+        others = [path for name, path in modules.items() if name not in _READERS]
+        reads = Reads((cell.source for cell in chapter.code_cells), (self._source(path) for path in others))
+        found: set[Path] = set()
+        for function, folder, pattern in readers:
+            folder = self._project.root / folder
+            try:
+                named = {folder / name for name in reads.files()}
+                for name in reads.names(function):
+                    named.update(folder.glob(glob.escape(name).join(pattern.split("{}"))))
+            except Unknown:
+                named = set(_files(folder))
+            found |= named
+        return sorted(found)
+
+    def _source(self, path: Path) -> Source:
+        text = path.read_text(encoding="utf-8")
+        try:
+            return parsed(text)
+        except SyntaxError:  # it fails when it is imported
+            return parsed("")
 
     def _locate(self, dotted: str) -> Iterator[tuple[str, Path]]:
         """Yield the module that a dotted name means and its parent packages; stop where a name is no module."""
@@ -104,43 +138,6 @@ class Keys:
     def _data(self) -> list[tuple[str, int]]:
         root = self._project.root / (os.environ.get("BOOK_DATA") or "data")
         return [(path.relative_to(root).as_posix(), path.stat().st_size) for path in _files(root)]
-
-
-def imported_names(source: str, package: str) -> Iterator[str]:
-    """Yield the dotted names that a source imports anywhere outside `if TYPE_CHECKING:`.
-
-    `from a import b` yields `a` and `a.b`, since b may be a module. A source that does not parse imports nothing: it
-    fails when it runs, and its own text is part of the key.
-    """
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:
-        return
-    pending: list[ast.AST] = [tree]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
-                base = ".".join([*parents, *([node.module] if node.module else [])])
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            pending.extend(node.orelse)
-        else:
-            pending.extend(ast.iter_child_nodes(node))
-
-
-def _without_magics(source: str) -> str:
-    """Replace IPython's `%magic` and `!command` lines by `pass`, so that the rest parses."""
-    lines = source.splitlines()
-    return "\n".join(
-        line[: len(line) - len(line.lstrip())] + "pass" if line.lstrip().startswith(("%", "!")) else line
-        for line in lines
-    )
 
 
 def _cell_part(cell: NotebookNode) -> tuple[str, list[str]]:

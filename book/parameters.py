@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 import re
 from dataclasses import dataclass, replace
 from typing import Any
@@ -89,11 +90,10 @@ class Parameter:
         """Return the value in its declared type, or raise one sentence that says what is allowed."""
         accepted = self._typed(value)
         if accepted is None:
-            shown = json.dumps(value, ensure_ascii=False, default=str)
             choices = self.allowed.values if isinstance(self.allowed, Choices) else ()
             wrong = next((item for item in value if item not in choices), "") if isinstance(value, list) else value
             raise BookError(
-                f"{chapter}: the parameter {self.name} cannot be {shown}; it must be {self.requirement}"
+                f"{chapter}: the parameter {self.name} cannot be {shown(value)}; it must be {self.requirement}"
                 f"{nearest(wrong, map(str, choices)) or '.'}"
             )
         return accepted
@@ -109,8 +109,13 @@ class Parameter:
     def _typed_one(self, value: Any) -> int | float | bool | str | None:
         wanted = KINDS[self.kind][0]
         if wanted is float and type(value) is int:
-            value = float(value)
+            try:
+                value = float(value)
+            except OverflowError:
+                return None
         if type(value) is not wanted:  # not isinstance: True is no integer here
+            return None
+        if wanted is float and not math.isfinite(value):  # `inf` is no literal of Python's either
             return None
         return None if self.allowed is not None and value not in self.allowed else value
 
@@ -123,6 +128,8 @@ def parse_cell(source: str, chapter: str) -> dict[str, Parameter]:
         raise BookError(
             f"{chapter}: the parameters cell is not valid Python (line {error.lineno}): {error.msg}."
         ) from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise BookError(f"{chapter}: the parameters cell is not valid Python: {error}.") from None
     lines = source.splitlines()
     parameters: dict[str, Parameter] = {}
     for node in body:
@@ -147,7 +154,7 @@ def _declaration(node: ast.stmt, line: str, chapter: str) -> Parameter:
         raise BookError(f"{where} of type {annotation}; the types are {', '.join(KINDS)} and lists of them.")
     try:
         default = ast.literal_eval(node.value)
-    except ValueError:
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         raise BookError(f"{where}, whose value is not a literal; {form}.") from None
     rest = line.encode()[node.end_col_offset :].decode().strip()
     if not rest.startswith("#"):
@@ -192,6 +199,12 @@ def fill(source: str, parameters: dict[str, Parameter], values: dict[str, Value]
             raw, (start, end) = lines[parameter.line].encode(), parameter.columns
             lines[parameter.line] = (raw[:start] + literal(value).encode() + raw[end:]).decode()
     return "\n".join(lines)
+
+
+def shown(value: Any) -> str:
+    """Write any value for a sentence, in at most 80 characters."""
+    text = " ".join(json.dumps(value, ensure_ascii=False, default=str).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def literal(value: Value) -> str:

@@ -12,9 +12,12 @@ from typing import Any
 
 from book.chapters import Chapter
 from book.errors import BookError, listing, nearest
-from book.files import parse_yaml, read_mapping
-from book.parameters import Value
+from book.files import read_mapping
+from book.parameters import Value, shown
+from book.plain_yaml import parse_yaml
 from book.project import Project
+
+_LONGEST_SECONDS = 31_536_000  # a year
 
 
 @dataclass(frozen=True)
@@ -33,19 +36,21 @@ def read_profile(project: Project, name: str, chapters: Mapping[str, Chapter]) -
         raise BookError(
             f'There is no profile "{name}"{nearest(name, names) or "."} The profiles are: {listing(names)}.'
         )
-    shown = f"params/{name}.yml"
-    content = read_mapping(project.params / f"{name}.yml", shown)
+    where = f"params/{name}.yml"
+    content = read_mapping(project.params / f"{name}.yml", where)
     limit = content.pop("time_limit", None)
-    if type(limit) not in (int, float) or not limit > 0:
-        raise BookError(f"{shown}: time_limit must be a positive number of seconds a chapter, not {limit!r}.")
+    if type(limit) not in (int, float) or not 0 < limit <= _LONGEST_SECONDS:
+        raise BookError(
+            f"{where}: time_limit must be a number of seconds a chapter in (0..{_LONGEST_SECONDS}], not {shown(limit)}."
+        )
     values = {}
     for key, given in content.items():
         if key not in chapters:
-            raise BookError(f'{shown} names the unknown chapter "{key}"{nearest(key, chapters) or "."}')
+            raise BookError(f"{where} names the unknown chapter {shown(key)}{nearest(key, chapters) or '.'}")
         if given is not None and not isinstance(given, dict):
-            raise BookError(f"{shown}: {key} must be a mapping of parameters to values, not {given!r}.")
+            raise BookError(f"{where}: {key} must be a mapping of parameters to values, not {shown(given)}.")
         values[key] = {
-            parameter: chapters[key].accept(parameter, value, f"{shown}: {key}")
+            parameter: chapters[key].accept(parameter, value, f"{where}: {key}")
             for parameter, value in (given or {}).items()
         }
     return Profile(name, float(limit), values)
@@ -57,9 +62,9 @@ def parse_overrides(assignments: list[str]) -> dict[str, Any]:
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         if not equals or not name.strip():
-            raise BookError(f'-p takes name=value, not "{assignment}".')
+            raise BookError(f"-p takes name=value, not {shown(assignment)}.")
         if name in overrides:
-            raise BookError(f"-p gives {name} twice.")
+            raise BookError(f"-p gives {' '.join(name[:80].split())} twice.")
         overrides[name] = parse_yaml(text, f"-p {assignment}")
     return overrides
 
@@ -74,7 +79,7 @@ def resolve(
             owners = selected[0] if len(selected) == 1 else "none of the selected chapters"
             verb = "has no" if len(selected) == 1 else "has a"
             raise BookError(
-                f'{owners} {verb} parameter "{name}"{nearest(name, known) or "."} '
+                f"{owners} {verb} parameter {shown(name)}{nearest(name, known) or '.'} "
                 f"The parameters are: {listing(sorted(known))}."
             )
     resolved = {}

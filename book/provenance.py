@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Mapping
+from html import escape
 
 from book.chapters import Chapter
 from book.outputs import Record
@@ -38,7 +40,8 @@ def footer(chapter: Chapter, record: Record) -> str:
             ":class: dropdown provenance",
             "",
             f"Profile `{record.profile}`; {parameters}.",
-            f"Executed {_moment(record)} in {record.seconds:g} seconds on {record.device}, with {_versions(record)},",
+            f"Executed {_moment(record)} in {record.seconds:g} seconds on {escape(record.device)}, "
+            f"with {_versions(record)},",
             f"from {'a tree without a commit' if record.commit is None else 'commit ' + _commit(record)}.",
             "",
             "To repeat the run, with other values if you like:",
@@ -71,7 +74,7 @@ def status_page(chapters: Mapping[str, Chapter], records: Mapping[str, Record], 
     for name, chapter in chapters.items():
         row = [f"[](chapters/{name}.ipynb)"]  # the page's own title
         if record := records.get(name):
-            row += [_changed(chapter, record) or "defaults", f"{record.seconds:g}", record.device]
+            row += [_changed(chapter, record) or "defaults", f"{record.seconds:g}", escape(record.device)]
             row += [_moment(record), _commit(record)]
         else:
             row += ["not executed in this partial build", *[""] * 4]
@@ -93,7 +96,7 @@ def status_page(chapters: Mapping[str, Chapter], records: Mapping[str, Record], 
             "",
             "## Versions",
             "",
-            *(f"- {_NAMES.get(name, name)} {text}" for name, text in _versions_by_name(records).items()),
+            *(f"- {_NAMES.get(name, name)} {escape(text)}" for name, text in _versions_by_name(records).items()),
             "",
         ]
     )
@@ -115,11 +118,17 @@ def _versions_by_name(records: Mapping[str, Record]) -> dict[str, str]:
 
 def _changed(chapter: Chapter, record: Record) -> str:
     changed = chapter.changed(record.parameters)
-    return ", ".join(f"`{name} = {literal(value)}`" for name, value in changed.items())
+    return ", ".join(_as_code(f"{name} = {literal(value)}") for name, value in changed.items())
+
+
+def _as_code(text: str) -> str:
+    """Write a text as code in MyST, which no backtick in it ends: what would follow could be HTML."""
+    fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
+    return f"{fence} {text} {fence}" if len(fence) > 1 else f"`{text}`"
 
 
 def _versions(record: Record) -> str:
-    return ", ".join(f"{_NAMES.get(name, name)} {version}" for name, version in record.versions.items())
+    return ", ".join(f"{_NAMES.get(name, name)} {escape(version)}" for name, version in record.versions.items())
 
 
 def _moment(record: Record) -> str:

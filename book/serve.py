@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import functools
+import io
 import os
 import sys
 import webbrowser
+from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from typing import BinaryIO
 
 from book.errors import BookError
 from book.project import Project
@@ -22,8 +25,28 @@ class _Handler(SimpleHTTPRequestHandler):
         self.send_header("Cache-Control", "no-store")
         super().end_headers()
 
+    def send_head(self) -> io.BytesIO | BinaryIO | None:
+        """Send what lies in the site and nothing else: no link leads out of it, and no other name is looked up."""
+        site = os.path.realpath(self.directory)
+        try:
+            wanted = os.path.realpath(self.translate_path(self.path))
+        except (ValueError, OSError):  # no name of a file, as with %00
+            wanted = ""
+        if os.path.commonpath([site, wanted or os.sep]) != site:
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return None
+        return super().send_head()
+
     def log_message(self, format: str, *arguments: object) -> None:
         """Keep the terminal quiet."""
+
+
+class _Server(ThreadingHTTPServer):
+    """Says nothing about browsers that hang up."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def server(project: Project, port: int = _PORT) -> ThreadingHTTPServer:
@@ -32,11 +55,11 @@ def server(project: Project, port: int = _PORT) -> ThreadingHTTPServer:
         raise BookError("There is no site yet; run `make book` first.")
     handler = functools.partial(_Handler, directory=str(project.html))
     try:
-        return ThreadingHTTPServer(("127.0.0.1", port), handler)
+        return _Server(("127.0.0.1", port), handler)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
-        return ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        return _Server(("127.0.0.1", 0), handler)
 
 
 def serve(project: Project) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
-import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from book.errors import BookError, uncoloured
-from book.files import write_atomically
+from book.files import sync_folder, write_atomically
+from book.guard import run_guarded
+from book.policy import put_policies
 from book.project import Project
+from book.stage import staged_digest
 
 _MARK = "build.json"
 # MyST-NB numbers the lines of cell k, from 0, of a page as (k + 1) * 10000 + line + 2.
@@ -20,44 +24,72 @@ _STAGED_LINE = re.compile(r"(?P<page>chapters/\w+)\.ipynb:(?P<number>\d{5,})")
 _JUPYTER_BOOK = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
 
 
+class Disturbed(Exception):
+    """Somebody removed or changed files under `_build/` while they were used."""
+
+
 def build_site(project: Project, staged: str, pages: list[str], strict: bool) -> bool:
     """Build `_build/site/html` unless it was built from these bytes already; return whether it was built.
 
     The mark inside the site holds the key of what it was built from. It is written into the new site before that takes
     the old one's place, so a build that was interrupted leaves the old site with the old key, or none, and the next
-    build starts from scratch. `strict` makes a warning an error.
+    build starts from scratch, in a folder of its own: whatever still writes into an older one is not looked at again.
+    `strict` makes a warning an error. Raises Disturbed where the staged tree did not stay what it was.
     """
     key = _key(project, staged, strict)
-    beside, old = project.html.with_name("next"), project.html.with_name("old")
-    for leftover in (beside, old):  # of a build that was killed
-        shutil.rmtree(leftover, ignore_errors=True)
+    site = project.html.parent
+    for leftover in site.glob("*"):  # of builds that were killed
+        if leftover != project.html:
+            shutil.rmtree(leftover, ignore_errors=True)
     if _built_key(project.html) == key and not _missing(project.html, pages):
         return False
     print("rendering the site ...", file=sys.stderr, flush=True)
-    _run_jupyter_book(project, beside, strict)
-    fresh = beside / "_build" / "html"
-    if absent := _missing(fresh, pages):
-        raise BookError(f"Jupyter Book ended without an error but wrote no page {absent[0]}.")
-    write_atomically(fresh / _MARK, json.dumps({"key": key, "strict": strict}).encode())
-    if project.html.exists():
-        project.html.rename(old)
-    fresh.rename(project.html)
-    shutil.rmtree(old, ignore_errors=True)
-    shutil.rmtree(beside, ignore_errors=True)
+    site.mkdir(parents=True, exist_ok=True)
+    own = Path(tempfile.mkdtemp(prefix="next-", dir=site))
+    try:
+        _run_jupyter_book(project, own / "book", strict)
+        fresh, old = own / "book" / "_build" / "html", own / "old"
+        if absent := _missing(fresh, pages):
+            raise BookError(f"Jupyter Book ended without an error but wrote no page {absent[0]}.")
+        put_policies(fresh)
+        write_atomically(fresh / _MARK, json.dumps({"key": key, "strict": strict}).encode())
+        _check(project, staged)
+        if project.html.exists():
+            project.html.rename(old)
+        fresh.rename(project.html)
+        sync_folder(site)
+        if _missing(project.html, pages):
+            raise Disturbed
+    except (BookError, FileNotFoundError):
+        _check(project, staged)
+        raise
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+    _check(project, staged)
     return True
+
+
+def _check(project: Project, staged: str) -> None:
+    if staged_digest(project.staged) != staged:
+        raise Disturbed
 
 
 def _key(project: Project, staged: str, strict: bool) -> str:
     digest = hashlib.sha256(f"{staged}\0{strict}\0".encode())
     digest.update((project.root / "constraints.txt").read_bytes())
-    digest.update(Path(__file__).read_bytes())
+    # The API pages are written by Sphinx from the library's docstrings.
+    library = sorted(path for path in (project.root / "lib").rglob("*.py"))
+    own = [Path(__file__).with_name(f"{name}.py") for name in ("site", "theme", "api", "policy", "head", "icons")]
+    templates = sorted(Path(__file__).with_name("templates").rglob("*.html"))
+    for path in (*own, *templates, *library):
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
 def _built_key(html: Path) -> str | None:
     try:
         return json.loads((html / _MARK).read_bytes())["key"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
@@ -68,14 +100,12 @@ def _missing(html: Path, pages: list[str]) -> list[str]:
 
 def _run_jupyter_book(project: Project, output: Path, strict: bool) -> None:
     options = ["--path-output", str(output), "-n", "--keep-going", "-q", *(["-W"] if strict else [])]
-    done = subprocess.run(
+    done = run_guarded(
         [sys.executable, "-c", _JUPYTER_BOOK, "build", str(project.staged), *options],
         cwd=project.root,
-        capture_output=True,
-        text=True,
-        errors="replace",
+        env=os.environ | {"PYTHONHASHSEED": "0"},  # the order of sets is in the search index
     )
-    report = _STAGED_LINE.sub(lambda found: _in_source(project, found), uncoloured(done.stdout + done.stderr))
+    report = _STAGED_LINE.sub(lambda found: _in_source(project, found), uncoloured(done.stdout))
     report = report.replace(f"{project.staged}/", "")
     warnings = [line for line in report.splitlines() if "WARNING" in line or "ERROR" in line]
     if done.returncode:
@@ -90,7 +120,10 @@ def _run_jupyter_book(project: Project, output: Path, strict: bool) -> None:
 def _in_source(project: Project, found: re.Match[str]) -> str:
     """Translate a place in a staged page into a line of the chapter's source; a cell of our own stays as it is."""
     cell, line = divmod(int(found["number"]), 10_000)
-    staged = json.loads((project.staged / f"{found['page']}.ipynb").read_bytes())["cells"]
+    try:
+        staged = json.loads((project.staged / f"{found['page']}.ipynb").read_bytes())["cells"]
+    except FileNotFoundError:
+        raise Disturbed from None
     prose = "".join(staged[cell - 1]["source"]) if 0 < cell <= len(staged) else ""
     source = (project.root / f"{found['page']}.md").read_text(encoding="utf-8")
     start = source.find(prose)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import yaml
 from nbformat import NotebookNode
 
 from book import provenance
+from book.beside import set_beside
 from book.chapters import Chapter
 from book.configuration import site_configuration
 from book.errors import BookError
@@ -23,6 +25,8 @@ from book.files import read_text, write_if_changed
 from book.outputs import Outputs, Record
 from book.project import STATUS, Project
 
+_RERUN = re.compile(r"^## Rerun this$", re.MULTILINE)
+_DOWNLOAD = re.compile(r"\{download\}`[^`<]*<(?P<path>[^`>]+)>`")
 # What tex-chtml.js loads besides itself; the rest of the package's 24 MB are other inputs, outputs and readers.
 _MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2/*", "input/tex/extensions/*.js")
 
@@ -36,16 +40,31 @@ def stage(
         "_toc.yml": read_text(project.root / "_toc.yml", "_toc.yml").encode(),
         "references.bib": read_text(project.root / "references.bib", "references.bib").encode(),
         "favicon.svg": Path(__file__).with_name("favicon.svg").read_bytes(),
-        # Jupyter Book adds every style sheet of this folder to every page.
+        # Jupyter Book adds every style sheet and script of this folder to every page.
         "_static/book.css": Path(__file__).with_name("book.css").read_bytes(),
+        "_static/figures.js": Path(__file__).with_name("figures.js").read_bytes(),
         f"{STATUS}.md": provenance.status_page(chapters, records, profile).encode(),
     }
     for name, chapter in chapters.items():
         record = records.get(name)
         executed = outputs.notebook(name) if record else None
-        tree[f"chapters/{name}.ipynb"] = nbformat.writes(page(chapter, executed, record)).encode()
+        notebook = page(chapter, executed, record)
+        for file, script in set_beside(notebook).items():
+            tree[f"extra/chapters/{file}"] = script.encode()
+        tree[f"chapters/{name}.ipynb"] = nbformat.writes(notebook).encode()
+    tree |= _downloads(project, chapters)
     tree |= _mathjax()
     _write(project.staged, tree)
+    return _digest(tree)
+
+
+def staged_digest(folder: Path) -> str:
+    """Return the digest of the tree that is staged now; what `stage` returned, unless somebody changed it."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return _digest({path.relative_to(folder).as_posix(): path.read_bytes() for path in files})
+
+
+def _digest(tree: Mapping[str, bytes]) -> str:
     digest = hashlib.sha256()
     for name in sorted(tree):
         digest.update(f"{name}\0{len(tree[name])}\0".encode() + tree[name])
@@ -70,6 +89,7 @@ def page(chapter: Chapter, executed: NotebookNode | None, record: Record | None)
                 execution_count=run.execution_count if run else None,
             )
         )
+    cells = _parameters_last(cells)
     if record is not None:
         cells.append(nbformat.v4.new_markdown_cell(provenance.footer(chapter, record)))
     else:
@@ -79,6 +99,28 @@ def page(chapter: Chapter, executed: NotebookNode | None, record: Record | None)
     metadata = {name: chapter.notebook.metadata[name] for name in ("kernelspec",)}
     metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
     return nbformat.from_dict({"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": cells})
+
+
+def _parameters_last(cells: list[NotebookNode]) -> list[NotebookNode]:
+    """Show the parameters behind the prose cell with the heading "Rerun this", wherever they stand to be executed."""
+    moved = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    place = next((i for i, cell in enumerate(cells) if _RERUN.search(cell.source)), None)
+    if not moved or place is None or cells.index(moved[0]) > place:
+        return cells
+    return [*(cell for cell in cells[: place + 1] if cell not in moved), *moved, *cells[place + 1 :]]
+
+
+def _downloads(project: Project, chapters: Mapping[str, Chapter]) -> dict[str, bytes]:
+    """Read the files of this checkout that chapters offer by the role `download`."""
+    files = {}
+    for name, chapter in chapters.items():
+        prose = "\n".join(cell.source for cell in chapter.notebook.cells if cell.cell_type == "markdown")
+        for found in _DOWNLOAD.finditer(prose):
+            path = (project.chapters / found["path"]).resolve()
+            if not path.is_relative_to(project.root) or not path.is_file():
+                raise BookError(f"chapters/{name}.md offers {found['path']}, which is no file of this checkout.")
+            files[path.relative_to(project.root).as_posix()] = path.read_bytes()
+    return files
 
 
 def _mathjax() -> dict[str, bytes]:

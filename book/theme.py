@@ -1,12 +1,15 @@
 """A Sphinx extension with what the site needs and configuration cannot say.
 
 Live code cells (Thebe) are left out: they would load scripts from other servers, and the theme's Sphinx adds their
-inline script twice. The bibliography is labelled as the text cites, by author and year.
+inline script twice. The bibliography is labelled as the text cites, by author and year. Docstrings, which are written
+to be read as they are, become reStructuredText. What a page says to machines is `book.head`'s, icons are `book.icons`'.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from pybtex.database import Entry
@@ -14,9 +17,18 @@ from pybtex.plugin import register_plugin
 from pybtex.style.formatting.alpha import Style
 from pybtex.style.labels import BaseLabelStyle
 from sphinx.application import Sphinx
+from sphinx.config import Config
+
+from book.api import Modules
+from book.head import add_metatags, write_site_map
+from book.icons import replace_icons
 
 # After the theme and its extensions have added their scripts.
 _LAST = 900
+# Before Napoleon has taken a docstring apart.
+_FIRST = 100
+_UNPACKED = re.compile(r"\*(?=\w+[,)])")
+_CODE = re.compile(r"(?<![`:\w])`([^`]+)`(?![`_])")
 
 
 class AuthorYearLabels(BaseLabelStyle):
@@ -37,7 +49,14 @@ class AuthorYearStyle(Style):
 
 def setup(app: Sphinx) -> dict[str, Any]:
     register_plugin("pybtex.style.formatting", "author-year", AuthorYearStyle)
+    app.connect("config-inited", _add_templates)
     app.connect("html-page-context", _leave_thebe_out, priority=_LAST)
+    app.connect("html-page-context", _list_citations, priority=_LAST)
+    app.connect("html-page-context", _name_folds, priority=_LAST)
+    app.connect("html-page-context", add_metatags, priority=_LAST)
+    app.connect("build-finished", _finish)
+    app.add_directive("modules", Modules)
+    app.connect("autodoc-process-docstring", _as_restructured_text, priority=_FIRST)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -47,3 +66,41 @@ def _leave_thebe_out(_app: Sphinx, _page: str, _template: str, context: dict[str
         for script in context["script_files"]
         if "thebe" not in f"{script.filename} {script.attributes.get('body', '')}".lower()
     ]
+
+
+def _add_templates(_app: Sphinx, config: Config) -> None:
+    config.templates_path.append(str(Path(__file__).with_name("templates")))
+
+
+def _list_citations(_app: Sphinx, _page: str, _template: str, context: dict[str, Any], _tree: object) -> None:
+    """Say that a list of citations holds items: docutils gives them a role of books, which no list may hold."""
+    if "body" in context:
+        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+
+
+def _name_folds(_app: Sphinx, _page: str, _template: str, context: dict[str, Any], _tree: object) -> None:
+    """Name the switch that folds a chapter's pages in the list of chapters; the theme gives it a picture alone."""
+    listed = context.get("generate_toctree_html")
+    if listed is not None:
+        context["generate_toctree_html"] = lambda *arguments, **options: str(listed(*arguments, **options)).replace(
+            "<summary>", '<summary aria-label="Pages of this chapter">'
+        )
+
+
+def _finish(app: Sphinx, error: Exception | None) -> None:
+    if error is None and app.builder.format == "html":
+        replace_icons(Path(app.outdir))
+        write_site_map(app)
+
+
+def _as_restructured_text(
+    _app: Sphinx, _what: str, _name: str, _object: object, _options: object, lines: list[str]
+) -> None:
+    """Turn `code` into a literal, and take from |x| and *args what reStructuredText would read in them."""
+    for number, line in enumerate(lines):
+        if line.lstrip().startswith((">>>", "...")):
+            continue
+        parts = _CODE.split(line)  # text and code, in turns
+        text = [_UNPACKED.sub(r"\\*", part.replace("|", r"\|")) for part in parts[::2]]
+        code = [f"``{part}``" for part in parts[1::2]]
+        lines[number] = "".join(piece for pair in zip(text, [*code, ""], strict=True) for piece in pair)

@@ -1,0 +1,73 @@
+// What is behind a point of a figure: its seeds and keys, and the command that trains its rows again. A click on the
+// figure takes the nearest point; the button below it opens the list for those who do not point.
+addEventListener("DOMContentLoaded", () => {
+  "use strict";
+  const NEAR = 16; // pixels
+  const made = (name, content, attributes = {}) => {
+    const element = Object.assign(document.createElement(name), attributes);
+    element.append(...[content].flat());
+    return element;
+  };
+  const dialog = made("dialog", [], { className: "behind" });
+  dialog.setAttribute("aria-label", "Rows behind a point");
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  document.body.append(dialog);
+
+  const rowsOf = (figure) => {
+    const bytes = Uint8Array.from(atob(figure.querySelector(".downloads .rows").href.split(",")[1]), (letter) => letter.charCodeAt(0));
+    const [head, ...lines] = new TextDecoder().decode(bytes).trim().split("\n");
+    const names = head.split(",");
+    const byKey = new Map();
+    for (const line of lines) {
+      // Only lists of layers are quoted, and they stand behind what is asked for here.
+      const row = Object.fromEntries(line.split(",").map((text, at) => [names[at], text]));
+      if (!byKey.has(row.key)) byKey.set(row.key, row);
+    }
+    return [...byKey.values()];
+  };
+  const SETTINGS = ["dataset", "scaling", "momentum", "initializer", "depth", "width", "samples"];
+  const tell = (list, rows, [, , , places], target) => {
+    const there = places.map((place) => rows[place]).sort((one, other) => one.seed - other.seed);
+    const [first] = there;
+    if (!first) return target.replaceChildren("Its rows are not among those of this figure.");
+    const same = SETTINGS.filter((name) => first[name] && there.every((row) => row[name] === first[name]));
+    const command = `python -m lib.experiments audit results/*.jsonl ${there.map(({ key }) => `--key ${key}`).join(" ")}`;
+    const lines = there.map(({ seed, key, date }) => made("tr", [seed, key, date || ""].map((text) => made("td", text))));
+    const head = made("tr", ["seed", "key of the row", "trained"].map((text) => made("th", text, { scope: "col" })));
+    const copy = made("button", "copy", { type: "button" });
+    copy.addEventListener("click", () => navigator.clipboard.writeText(command));
+    target.replaceChildren(
+      made("p", same.map((name) => `${name} ${first[name]}`).join(", ")),
+      made("table", [made("thead", head), made("tbody", lines)]),
+      made("p", ["Trains these rows again and compares every value: ", made("code", command), " ", copy]),
+    );
+  };
+  const open = (figure, points, at) => {
+    const rows = rowsOf(figure);
+    const list = made("select", points.map(([, , label], place) => made("option", label, { value: place })));
+    const target = made("div", []);
+    list.value = at;
+    list.setAttribute("aria-label", "point");
+    list.addEventListener("input", () => tell(list, rows, points[list.value], target));
+    const close = made("button", "close", { type: "button" });
+    close.addEventListener("click", () => dialog.close());
+    dialog.replaceChildren(made("p", ["Rows behind ", list, " ", close]), target);
+    tell(list, rows, points[at], target);
+    dialog.showModal();
+  };
+  for (const button of document.querySelectorAll("figure .points")) {
+    const figure = button.closest("figure");
+    const image = figure.querySelector("img");
+    const points = JSON.parse(button.dataset.points);
+    const nearest = (event) => {
+      const box = image.getBoundingClientRect();
+      const apart = ([left, top]) => Math.hypot(box.left + left * box.width - event.clientX, box.top + top * box.height - event.clientY);
+      const at = points.reduce((best, point, place) => (apart(point) < apart(points[best]) ? place : best), 0);
+      return apart(points[at]) <= NEAR ? at : -1;
+    };
+    button.hidden = false;
+    button.addEventListener("click", () => open(figure, points, 0));
+    image.addEventListener("pointermove", (event) => (image.style.cursor = nearest(event) < 0 ? "" : "pointer"));
+    image.addEventListener("click", (event) => nearest(event) >= 0 && open(figure, points, nearest(event)));
+  }
+});
