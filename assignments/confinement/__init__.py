@@ -1,0 +1,1 @@
+"""Run a submission where it can compute, and do nothing else."""

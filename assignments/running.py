@@ -1,0 +1,124 @@
+"""Run a notebook in its jail and check it: what it showed, what its hidden tests gave, what went wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from assignments.checking import Answers, Outcome, Reference, check
+from assignments.confinement.process import Confined, Died, Limits
+from assignments.masters import Master
+from assignments.submissions import copy_beside
+from book.errors import BookError
+
+
+@dataclass
+class Graded:
+    """A notebook with its outputs, the outcome of each question that needs no person, and notes on the run."""
+
+    notebook: NotebookNode
+    outcomes: list[Outcome]
+    notes: list[str] = field(default_factory=list)
+
+
+@contextlib.contextmanager
+def reference_of(master: Master, limits: Limits, confined: bool) -> Iterator[Reference]:
+    """Yield the reference solution of a variant, running."""
+    with tempfile.TemporaryDirectory(prefix="reference-") as folder:
+        Path(folder).chmod(0o755)
+        with Confined(Path(folder), _generous(limits), confined) as process:
+            for cell in _code(master.notebook):
+                if cell.metadata.nbgrader.get("grade"):
+                    continue
+                if error := process.run(cell.source)["error"]:
+                    raise BookError(f"the reference solution of {master.name} raises {error['name']}.")
+            yield Reference(Answers(process), master.name)
+
+
+def grade_notebook(
+    master: Master,
+    notebook: NotebookNode,
+    beside: Path | None,
+    reference: Reference,
+    secret: str,
+    limits: Limits,
+    confined: bool = True,
+) -> Graded:
+    """Run a merged notebook's cells, then its hidden tests against what they defined.
+
+    A cell at which the process ends costs what comes after it: the cells before are run once more, and checked.
+    """
+    cells = _code(notebook)
+    notes = []
+    with tempfile.TemporaryDirectory(prefix="submission-") as place:
+        Path(place).chmod(0o755)
+        folder = Path(place) / "folder"
+        if beside is None:
+            folder.mkdir()
+        else:
+            copy_beside(beside, folder)
+        for attempt in ("whole", "up to the cell that ended it"):
+            with Confined(folder, limits, confined) as process:
+                died = _run(process, cells, notes)
+                if died is not None and attempt == "whole":
+                    cells = cells[:died]
+                    continue
+                answers = Answers(process)
+                outcomes = [
+                    check(master, question, answers, reference, secret)
+                    for question in master.questions
+                    if question.hidden is not None
+                ]
+                if answers.died:
+                    notes.append(f"while it was asked, {answers.died}")
+                break
+    return Graded(notebook, outcomes, list(dict.fromkeys(notes)))
+
+
+def _generous(limits: Limits) -> Limits:
+    """Return the limits of a reference solution, which is trusted: a busy machine must not fail it."""
+    return replace(limits, seconds=10 * limits.seconds, cell=10 * limits.cell, answer=10 * limits.answer)
+
+
+def _code(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def _run(process: Confined, cells: list[NotebookNode], notes: list[str]) -> int | None:
+    """Run cells and keep their outputs; return the number of the one at which the process ended, if it did."""
+    for number, cell in enumerate(cells):
+        cell.execution_count = number + 1
+        try:
+            reply = process.run(cell.source)
+        except Died as reason:
+            notes.append(f"at code cell {number + 1} {reason}")
+            cell.outputs = [nbformat.v4.new_output("stream", name="stderr", text=f"The grader: {reason}.\n")]
+            return number
+        error = reply.get("error")
+        if isinstance(error, dict) and error.get("name") == "TimeLimit":
+            notes.append(f"code cell {number + 1} was {error.get('text')}")
+        cell.outputs = _outputs(reply)
+    return None
+
+
+def _outputs(reply: dict[str, Any]) -> list[NotebookNode]:
+    """Return what a cell showed as nbformat's outputs: texts and pictures; anything else is left out."""
+    found = []
+    shown = reply.get("outputs")
+    for output in shown if isinstance(shown, list) else []:
+        if isinstance(output, dict) and isinstance(text := output.get("text"), str):
+            found.append(nbformat.v4.new_output("stream", name="stdout", text=text))
+        elif isinstance(output, dict) and isinstance(picture := output.get("png"), str):
+            found.append(nbformat.v4.new_output("display_data", data={"image/png": picture}))
+    error = reply.get("error")
+    if isinstance(error, dict):
+        name, text = str(error.get("name")), str(error.get("text"))
+        found.append(nbformat.v4.new_output("error", ename=name, evalue=text, traceback=[f"{name}: {text}"]))
+    return found
