@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks import environment, estimators, roofline, sweeping, training
+from benchmarks import attacked, environment, estimators, peers, roofline, sweeping, training
 from benchmarks.record import Record
-from lib.experiments import machine
-from lib.experiments.timings import RESULTS, against_targets
+from benchmarks.timings import RESULTS, against_targets
+from lib.sweeps import machine
 
-NAMES = ("training", "estimators", "sweep", "tf32")
+NAMES = ("training", "estimators", "attacked", "convolutional", "sweep", "tf32")
+# Those beside which JAX runs.
+_WITH_PEER = ("training", "estimators", "attacked")
 _LETTERS = {"m": "width", "L": "depth", "R": "replicas", "n": "points"}
 
 
@@ -87,7 +91,7 @@ def _run(name: str, only: dict[str, int], options: argparse.Namespace) -> int:
         name,
         torch.device(device).type,
         f"python -m benchmarks {name}" + ("" if device == "cpu" else f" --device {device}"),
-        environment.describe(device),
+        environment.describe(device) | ({"jax": peers.version()} if name in _WITH_PEER else {}),
         protocol,
         targets,
         options.results,
@@ -99,25 +103,37 @@ def _run(name: str, only: dict[str, int], options: argparse.Namespace) -> int:
     )
     if missing:
         training.warm_up(device)
-        benchmark = {
-            "training": training.Training,
-            "estimators": estimators.Estimators,
-            "sweep": sweeping.Sweeping,
-            "tf32": roofline.TF32,
-        }[name](device)
-        for cell in missing:
-            made = environment.moment()
-            measured = (
-                benchmark.measure(cell) if name == "sweep" else benchmark.measure(cell, options.repeats, options.block)
-            )
-            record.put({**measured, **made})
-            ratios = ", ".join(f"{key} {value['median']:.3g}" for key, value in measured["ratios"].items())
-            print("  " + " ".join(f"{key}={value}" for key, value in cell.items()) + f": {ratios}", flush=True)
+        with _prepared(name, device) as benchmark:
+            for cell in missing:
+                made = environment.moment()
+                how = () if name == "sweep" else (options.repeats, options.block)
+                measured = benchmark.measure(cell, *how)
+                record.put({**measured, **made})
+                ratios = ", ".join(f"{key} {value['median']:.3g}" for key, value in measured["ratios"].items())
+                print("  " + " ".join(f"{key}={value}" for key, value in cell.items()) + f": {ratios}", flush=True)
     for line in against_targets(record.content).dropna(subset=["median"]).to_dict("records") if targets else ():
         where = " ".join(f"{key}={line[key]:g}" for key in _LETTERS.values() if key in line and line[key] == line[key])
         verdict = f"missed by {line['missed']:.0%}" if line["missed"] else "reached"
         print(f"  {where}: {line['ratio']} {line['median']:.3g}, asked {line['target']:g}: {verdict}")
     return 0
+
+
+@contextlib.contextmanager
+def _prepared(name: str, device: str) -> Iterator[Any]:
+    """Yield what measures a benchmark's cells; beside it runs JAX, where that is installed and a contender."""
+    classes = {"training": training.Training, "estimators": estimators.Estimators, "attacked": attacked.Attacked}
+    classes |= {"convolutional": attacked.Convolutional, "sweep": sweeping.Sweeping, "tf32": roofline.TF32}
+    made = classes[name](device)
+    if name not in _WITH_PEER:
+        yield made
+        return
+    if peers.version() is None:
+        print("  JAX is left out: `make bench` installs it, in an environment of its own.", flush=True)
+    elif torch.device(device).type == "cpu":
+        with peers.started(made.data) as made.peer:
+            yield made
+        return
+    yield made
 
 
 def _plan(name: str, options: argparse.Namespace) -> tuple[list[Any], list[Any], dict[str, Any], Any]:
@@ -130,6 +146,12 @@ def _plan(name: str, options: argparse.Namespace) -> tuple[list[Any], list[Any],
     if name == "estimators":
         protocol = {**estimators.PROTOCOL, **how}
         return estimators.CELLS, estimators.TARGETS, protocol, lambda some: estimators.guess(some, repeats, block)
+    if name in ("attacked", "convolutional"):
+        cells, targets, protocol = {
+            "attacked": (attacked.ATTACKED, attacked.ATTACKED_TARGETS, attacked.ATTACKED_PROTOCOL),
+            "convolutional": (attacked.CONVOLUTIONAL, attacked.CONVOLUTIONAL_TARGETS, attacked.CONVOLUTIONAL_PROTOCOL),
+        }[name]
+        return cells, targets, {**protocol, **how}, lambda some: attacked.guess(some, repeats, block)
     if name == "sweep":
         return sweeping.CELLS, sweeping.TARGETS, sweeping.PROTOCOL, sweeping.guess
     protocol = {**roofline.TF32_PROTOCOL, **how}

@@ -12,14 +12,16 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn import functional
 
 from benchmarks.timing import Contender, clock, timed
+from lib import products
 from lib.data import Dataset
 from lib.networks import FCN
+from lib.products import Routes, switch
 from lib.training import train
-from lib.training.descent import Descent
-from lib.training.losses import target_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from lib.stack import Stack
 
 BATCH, LR = 64, 1e-3
 # A step this small changes no weight, so that the products can be repeated for ever; it is not 0, with which a library
@@ -37,10 +39,10 @@ def tutorial(network: FCN, images: Any) -> Contender:
     model = nn.Sequential(nn.Flatten(), network.module(0))
     loader = torch.utils.data.DataLoader(images, batch_size=BATCH, shuffle=True)
     optimizer = torch.optim.SGD(model.parameters(), lr=LR)
-    batches = _endless(loader)
+    images_and_labels = _endless(loader)
 
     def step() -> None:
-        x, y = next(batches)
+        x, y = next(images_and_labels)
         x, y = x.to(device), y.to(device)
         optimizer.zero_grad()
         loss = functional.cross_entropy(model(x), y)
@@ -50,15 +52,15 @@ def tutorial(network: FCN, images: Any) -> Contender:
     return timed(step, str(device))
 
 
-def autograd(network: FCN, data: Dataset) -> Contender:
+def autograd(network: Stack, data: Dataset) -> Contender:
     """Return the same loop from tensors in memory: what is left is autograd and the optimizer; one replica."""
     device = network.weights[0].device
     model = network.module(0)
     optimizer = torch.optim.SGD(model.parameters(), lr=LR)
-    batches = _orders(data, 1)
+    orders = batches(data, 1)
 
     def step() -> None:
-        index = next(batches)[0]
+        index = next(orders)[0]
         optimizer.zero_grad()
         loss = functional.cross_entropy(model(data.x[index]), data.y[index])
         loss.backward()
@@ -78,10 +80,10 @@ def ensemble(network: FCN, data: Dataset) -> Contender:
         return functional.cross_entropy(functional_call(base, weights, (x,)), y)
 
     gradient = vmap(grad(loss))
-    batches = _orders(data, network.replicas)
+    orders = batches(data, network.replicas)
 
     def step() -> None:
-        index = next(batches)
+        index = next(orders)
         slopes = gradient(weights, data.x[index], data.y[index])
         for name, weight in weights.items():
             weight.sub_(slopes[name], alpha=LR)
@@ -89,8 +91,13 @@ def ensemble(network: FCN, data: Dataset) -> Contender:
     return timed(step, str(network.weights[0].device), network.replicas)
 
 
-def ours(network: FCN, data: Dataset) -> Contender:
+def ours(network: Stack, data: Dataset, precision: str = "fp32") -> Contender:
     """Return `lib.training.train`, timed from the end of its first epoch: set-up and CUDA's capture are over then."""
+    return after_one_epoch(train, network, data, lr=LR, precision=precision)
+
+
+def after_one_epoch(fit: Callable[..., Any], network: Stack, data: Dataset, *given: Any, **options: Any) -> Contender:
+    """Return a training of the library, `fit(network, data, *given, ...)`, timed from the end of its first epoch."""
     device = str(network.weights[0].device)
 
     def block(steps: int) -> float:
@@ -98,55 +105,82 @@ def ours(network: FCN, data: Dataset) -> Contender:
         epochs = max(1, round(steps / per_epoch))
         part = Dataset(data.x[: per_epoch * BATCH], data.y[: per_epoch * BATCH], classes=data.classes)
         ends: list[float] = []
-        train(
+        fit(
             network,
             part,
+            *given,
             epochs=1 + epochs,
             batch_size=BATCH,
-            lr=LR,
             schedule="constant",
             observe=lambda moment: ends.append(clock(device)),
+            **options,
         )
-        return (ends[-1] - ends[1]) / (epochs * per_epoch) / network.replicas
+        return (ends[-1] - ends[-1 - epochs]) / (epochs * per_epoch) / network.replicas
 
     return block
 
 
+def routes_here() -> dict[str, Routes]:
+    """Return all ways to send products that this machine has, by name: ours, and each route for all layers."""
+    ways = {"ours": products.current(), "mkl": products.MKL, "transposed": Routes(transposed=1)}
+    if products.refusal(products.Machine()) is None:
+        ways["onednn"] = Routes(1, 1, 1)
+    return ways
+
+
 def floor(network: FCN, data: Dataset) -> Contender:
-    """Return the bare matrix products of our step on the same stacked buffers, nothing else."""
+    """Return the bare matrix products of our step on the same stacked buffers, nothing else, by the fastest routes.
+
+    Which those are is tried by a few steps of each, before anything is timed.
+    """
     device = network.weights[0].device
-    products = bare_products(network, data)
     if device.type != "cuda":
-        return timed(products, str(device), network.replicas)
+        tried = []
+        for routes in routes_here().values():
+            run = timed(bare_products(network, data, routes), str(device), network.replicas)
+            tried.append((min(run(3) for _ in range(4)), len(tried), run))
+        return min(tried)[2]
+    bare = bare_products(network, data, products.MKL)
     # Ours is captured in a graph, so its floor is too.
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
-        products()
+        bare()
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        products()
+        bare()
     return timed(graph.replay, str(device), network.replicas)
 
 
-def bare_products(network: FCN, data: Dataset) -> Callable[[], None]:
-    """Return a function that calls the products of `Descent`'s step, in its order and on buffers like its own."""
-    step = Descent(network, None, data.x, target_rows(data.y, network), BATCH, "cross_entropy", 0.0, 0.0)
+def bare_products(network: FCN, data: Dataset, routes: Routes) -> Callable[[], None]:
+    """Return a function that calls the products of a step's passes, in their order and on buffers like theirs."""
+    with products.using(routes):
+        passes = network.passes(BATCH)
     index = torch.arange(network.replicas * BATCH, device=data.x.device) % data.n
-    step.hidden[0].copy_(data.x[index].view_as(step.hidden[0]))
-    weights, hidden = step.weights, step.hidden
+    passes.points.copy_(data.x[index])
+    weights, hidden, above, route = passes.weights, passes.hidden, passes.above, passes.routes
 
-    def products() -> None:
-        for weight, h, above in zip(weights[:-1], hidden[:-1], hidden[1:], strict=True):
-            torch.bmm(h, weight, out=above)
-        delta = torch.bmm(hidden[-1], weights[-1], out=step.output)
-        for layer in range(len(weights) - 1, -1, -1):
-            below = torch.bmm(delta, weights[layer].mT, out=step.deltas[layer % 2]) if layer else None
-            weights[layer].baddbmm_(hidden[layer].mT, delta, beta=1, alpha=-_TINY)
-            delta = below
+    def bare() -> None:
+        with switch:
+            for layer, weight in enumerate(weights):
+                switch.to(route["forward"][layer])
+                if route["forward"][layer] == "transposed":
+                    torch.bmm(weight.mT, hidden[layer].mT, out=passes.flipped[layer])
+                else:
+                    torch.bmm(hidden[layer], weight, out=above[layer])
+            delta = passes.output
+            for layer in range(len(weights) - 1, -1, -1):
+                switch.to(route["down"][layer])
+                below = torch.bmm(delta, weights[layer].mT, out=passes.deltas[layer]) if layer else None
+                switch.to(route["update"][layer])
+                if route["update"][layer] == "transposed":
+                    torch.bmm(delta.mT, hidden[layer], out=passes.gradients[layer])
+                else:
+                    weights[layer].baddbmm_(hidden[layer].mT, delta, beta=1, alpha=-_TINY)
+                delta = below
 
-    return products
+    return bare
 
 
 def _endless(loader: Any) -> Iterator[Any]:
@@ -154,8 +188,8 @@ def _endless(loader: Any) -> Iterator[Any]:
         yield from loader
 
 
-def _orders(data: Dataset, replicas: int) -> Iterator[Tensor]:
-    """Yield batches of indices, (R, b), each replica's in an order of its own."""
+def batches(data: Dataset, replicas: int) -> Iterator[Tensor]:
+    """Yield batches of indices for ever, (R, b), each replica's in an order of its own."""
     stream = torch.Generator().manual_seed(0)
     while True:
         order = torch.stack([torch.randperm(data.n, generator=stream) for _ in range(replicas)])

@@ -12,13 +12,14 @@ from typing import Any
 import torch
 
 import lib
-from lib.experiments import hardware
+from lib.sweeps.computing import hardware, instructions
 
 
 def describe(device: str) -> dict[str, Any]:
     """Return what makes two measurements comparable: hardware, threads and versions."""
     return {
-        "hardware": hardware.describe(device),
+        "hardware": hardware(device),
+        "instructions": instructions(device),
         "device": device,
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count(),

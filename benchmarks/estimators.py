@@ -1,4 +1,4 @@
-"""Exact P: ours, `vmap(jacrev)` with the same integral, and Monte Carlo at the error that each example has."""
+"""Exact P: ours, torch's `vmap(jacrev)` with the same integral, JAX's without it, and Monte Carlo at equal error."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 import torch
 from torch.func import jacrev, vmap
 
+from benchmarks.peers import Jax
 from benchmarks.timing import interleave, ratio, summary, timed
-from lib.data import load
+from lib import products
+from lib.data import Dataset, load
 from lib.estimators import monte_carlo_stability, perturbation_stability
 from lib.estimators.spectrum import spectrum_of_gram
 from lib.estimators.stability import stability_of_spectrum
@@ -48,7 +50,10 @@ class Estimators:
 
     def __init__(self, device: str) -> None:
         self.device = device
-        self.x = load("mnist", scaling="raw").x_test.to(device)
+        whole = load("mnist", scaling="raw")
+        self.x = whole.x_test.to(device)
+        self.data = Dataset(whole.x_test, whole.y_test)
+        self.peer: Jax | None = None  # where it runs
 
     def measure(self, cell: dict[str, Any], repeats: int, block: float) -> dict[str, Any]:
         """Return seconds of P at the cell's points, and ratios; Monte Carlo's draws at equal and at 1 % error."""
@@ -61,7 +66,14 @@ class Estimators:
             "few": timed(lambda: monte_carlo_stability(network, x, samples=_FEW), self.device),
             "many": timed(lambda: monte_carlo_stability(network, x, samples=_MANY), self.device),
         }
+        compiled = None
+        if self.peer is not None:
+            told = {"width": cell["width"], "depth": cell["depth"], "points": len(x)}
+            contenders["jax jacrev"], compiled = self.peer.contender("jacobians", **told)
         seconds = interleave(contenders, repeats, block, dict.fromkeys(contenders, 1), least=1)
+        if self.peer is not None:
+            self.peer.forget()
+            seconds["jax jacrev"]["seconds of compiling"] = compiled
         few, many = (seconds.pop(name)["repeats"] for name in ("few", "many"))
         draws = {"monte carlo, equal error": (spread / error) ** 2, "monte carlo, 1 % error": (spread / _PERCENT) ** 2}
         for name, count in draws.items():
@@ -69,6 +81,7 @@ class Estimators:
             seconds[name] = {**summary(scaled), "draws": round(count), "draws measured": _MANY}
         return {
             "settings": cell,
+            "routes": products.current().described(),
             "contenders": seconds,
             "ratios": {f"{name}/ours": ratio(seconds[name], seconds["ours"]) for name in seconds if name != "ours"},
             "error of ours": error,

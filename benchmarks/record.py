@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from lib.experiments.timings import RESULTS
+from benchmarks.timings import RESULTS
 
 
 class Record:

