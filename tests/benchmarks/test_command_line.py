@@ -2,15 +2,69 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 
-from benchmarks import estimators, sweeping, training
+from benchmarks import attacked, estimators, peers, sweeping, timings, training
 from benchmarks.__main__ import main, selection
 from lib.data import Dataset
-from lib.experiments import machine, timings
+from lib.sweeps import machine
+
+
+class FakeJax:
+    """A peer that is a hundred times as fast as it says compiling took."""
+
+    def __init__(self):
+        self.told = []
+
+    def contender(self, kind, **settings):
+        self.told.append((kind, settings))
+        return lambda steps: 1e-3, 0.1
+
+    def forget(self):
+        self.told.append("forget")
+
+
+def test_jax_takes_part_where_it_is_installed(fake_mnist, tmp_path, monkeypatch, capsys):
+    peer = FakeJax()
+    monkeypatch.setattr(peers, "version", lambda: "0.10.2")
+    monkeypatch.setattr(peers, "started", lambda data: contextlib.nullcontext(peer))
+    monkeypatch.setattr(estimators, "CELLS", [{"width": 16, "depth": 2, "points": 20}])
+    monkeypatch.setattr(estimators, "_MANY", 64)
+    assert quick(tmp_path, "training", "estimators", "--only", "m=16,L=2") == 0
+    record = json.loads((tmp_path / "training-cpu.json").read_text())
+    assert record["environment"]["jax"] == "0.10.2"
+    for cell in record["cells"]:
+        ours = cell["contenders"]["ours"]["repeats"]
+        assert cell["contenders"]["jax"]["seconds of compiling"] == 0.1
+        assert cell["ratios"]["jax/ours"]["repeats"] == pytest.approx([1e-3 / seconds for seconds in ours])
+        assert "routes" in cell
+    (cell,) = json.loads((tmp_path / "estimators-cpu.json").read_text())["cells"]
+    assert "jax jacrev/ours" in cell["ratios"]
+    settings = {"width": 16, "depth": 2, "replicas": 1, "batch": 64, "lr": 1e-3, "precision": "fp32"}
+    assert peer.told[0] == ("train", settings)
+    assert peer.told.count("forget") == 3
+
+
+def test_without_jax_the_rest_is_measured(fake_mnist, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(peers, "PYTHON", tmp_path / "nowhere")
+    assert quick(tmp_path, "training", "--only", "m=16,L=2,R=1") == 0
+    assert "JAX is left out: `make bench` installs it" in capsys.readouterr().out
+    assert json.loads((tmp_path / "training-cpu.json").read_text())["environment"]["jax"] is None
+
+
+def test_a_peer_that_ends_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(peers, "PYTHON", Path(sys.executable))  # which has no jax
+    with (
+        peers.started(Dataset(torch.rand(4, 784), torch.arange(4))) as peer,
+        pytest.raises(OSError, match=r"JAX's process ended \(ModuleNotFoundError: No module named 'jax'\); remove"),
+    ):
+        peer.ask(forget=True)
 
 
 @pytest.fixture
@@ -35,6 +89,7 @@ def fake_mnist(monkeypatch):
 
     monkeypatch.setattr(training, "load", load)
     monkeypatch.setattr(estimators, "load", load)
+    monkeypatch.setattr(attacked, "load", load)
     monkeypatch.setattr(training, "import_torchvision", lambda: Torchvision)
     monkeypatch.setattr(training, "warm_up", lambda device: None)
 
@@ -58,8 +113,8 @@ def test_training_is_measured_and_compared_with_its_targets(fake_mnist, tmp_path
             above, ours = (cell["contenders"][n]["repeats"] for n in (name.split("/")[0], "ours"))
             assert found["repeats"] == pytest.approx([a / b for a, b in zip(above, ours, strict=True)])
     table = timings.against_targets(record)
-    assert len(table) == 15
-    assert table["median"].notna().sum() == 3
+    assert len(table) == 12
+    assert table["median"].notna().sum() == 1, "JAX is not there, bf16 neither"
 
 
 def test_an_interrupted_benchmark_goes_on(fake_mnist, tmp_path, capsys, monkeypatch):
@@ -90,6 +145,21 @@ def test_estimators_are_measured(fake_mnist, tmp_path, monkeypatch, capsys):
     assert draws == round((measured["spread of a draw"] / 0.01) ** 2)
 
 
+@pytest.mark.parametrize("name", ["attacked", "convolutional"])
+def test_attacked_and_convolutional_stacks_are_measured(name, fake_mnist, tmp_path, monkeypatch, capsys):
+    peer = FakeJax()
+    monkeypatch.setattr(peers, "version", lambda: "0.10.2")
+    monkeypatch.setattr(peers, "started", lambda data: contextlib.nullcontext(peer))
+    cell = {"width": 4, "depth": 2, "replicas": 2}
+    monkeypatch.setattr(attacked, name.upper(), [cell])
+    assert quick(tmp_path, name) == 0
+    record = json.loads((tmp_path / f"{name}-cpu.json").read_text())
+    (measured,) = record["cells"]
+    assert measured["settings"] == cell and measured["ratios"]["loop/ours"]["median"] > 0
+    assert ("jax/ours" in measured["ratios"]) == (name == "attacked") == bool(peer.told)
+    assert timings.against_targets(record)["median"].isna().all()  # another cell than the one that is asked for
+
+
 def test_both_exact_ways_give_the_same_stability(network_and_points):
     network, x = network_and_points
     ours = estimators.perturbation_stability(network, x)
@@ -103,7 +173,7 @@ def network_and_points():
     return FCN(16, 4, 784, 10), torch.rand(5, 784, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_sweep_with_two_workers_is_compared_with_one():
     before = torch.get_num_threads()
     torch.set_num_threads(2)
@@ -128,7 +198,10 @@ def test_a_benchmark_does_not_start_while_a_sweep_runs(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["speed"], "there is no benchmark 'speed'; there are training, estimators, sweep, tf32."),
+        (
+            ["speed"],
+            "there is no benchmark 'speed'; there are training, estimators, attacked, convolutional, sweep, tf32.",
+        ),
         (["training", "--only", "m=wide"], "--only takes parts like m=64 with the letters m, L, R, n, got 'm=wide'."),
         (["training", "--repeats", "0"], "--repeats, --threads and --block must be positive."),
         (["training", "--device", "meta"], "--device must be cpu, or cuda where there is a CUDA device, got meta."),
@@ -153,4 +226,6 @@ def test_targets_are_cells_that_are_measured():
         cells = training.settings(device)
         assert all(target["settings"] in cells for target in training.targets(device))
     assert all(target["settings"] in estimators.CELLS for target in estimators.TARGETS)
+    assert all(target["settings"] in attacked.ATTACKED for target in attacked.ATTACKED_TARGETS)
+    assert all(target["settings"] in attacked.CONVOLUTIONAL for target in attacked.CONVOLUTIONAL_TARGETS)
     assert all(target["settings"] in sweeping.CELLS for target in sweeping.TARGETS)

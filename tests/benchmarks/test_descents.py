@@ -7,6 +7,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks import descents
+from lib import products
 from lib.data import Dataset
 from lib.networks import FCN
 from lib.training import train
@@ -41,25 +42,26 @@ def network():
     return FCN(8, 4, 12, 4, replicas=3)
 
 
-def products(run):
+def multiplied(run):
     with Products() as mode, torch.no_grad():
         run()
     return mode.seen, mode.others
 
 
 def test_the_floor_is_the_products_of_our_step_on_the_same_shapes(network, data):
-    bare = descents.bare_products(network, data)
+    bare = descents.bare_products(network, data, products.current())
     one = Dataset(data.x[: descents.BATCH], data.y[: descents.BATCH], classes=4)
-    step, around = products(lambda: train(network, one, epochs=1, batch_size=descents.BATCH))
-    floor, besides = products(bare)
+    step, around = multiplied(lambda: train(network, one, epochs=1, batch_size=descents.BATCH))
+    floor, besides = multiplied(bare)
     assert len(floor) == 3 * network.depth - 1
     assert floor == step
     assert besides == 0 < around
 
 
-def test_the_floor_can_be_repeated_for_ever(network, data):
+@pytest.mark.parametrize("routes", descents.routes_here().values(), ids=str)
+def test_the_floor_can_be_repeated_for_ever(network, data, routes):
     before = [weight.detach().clone() for weight in network.weights]
-    bare = descents.bare_products(network, data)
+    bare = descents.bare_products(network, data, routes)
     for _ in range(50):
         bare()
     assert all(torch.equal(a, b) for a, b in zip(before, network.weights, strict=True))

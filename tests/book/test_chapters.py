@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from book.chapters import read_chapter, read_chapters
+from book.set_up import set_up_lines
 
 
 def test_chapters_come_in_the_order_of_the_table_of_contents(project):
@@ -16,7 +17,9 @@ def test_chapters_come_in_the_order_of_the_table_of_contents(project):
     [
         ("format_name: myst", "format_name: markdown", "format_name: myst, not 'markdown'"),
         ("name: python3", "name: python2", "kernelspec: name: python3, not 'python2'"),
-        ("jupytext:", "jupytext: [", "the front matter is not valid YAML"),
+        ("jupytext:", "jupytext: [", "the front matter (line 4) is not valid YAML"),
+        ("jupytext:", "jupytext: 3\nx:", "format_name: myst, not None"),
+        ("jupytext:", "date: !!timestamp 2024-13-45\njupytext:", "the tag !!timestamp is not allowed"),
         ("---\n", "", "has no front matter"),
         (":tags: [parameters]", ":tags: [parameters", "is not a readable MyST notebook"),
     ],
@@ -51,4 +54,4 @@ def test_a_code_cell_is_located_in_the_source(project):
     for cell in chapter.code_cells:
         name, line = chapter.locate(cell).split(":")
         assert name == "chapters/01_width.md"
-        assert lines[int(line) - 1] == cell.source.splitlines()[0]
+        assert lines[int(line) - 1] == cell.source.removeprefix(set_up_lines("")).splitlines()[0]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from book.chapters import read_chapters
-from book.keys import Keys, imported_names
+from book.imports import imported_names
+from book.keys import Keys
 from book.profiles import resolve
+from book.project import Project
 
 
 def keys(project, **overrides) -> dict[str, str]:
@@ -73,31 +77,77 @@ def test_a_package_counts_with_its_init_and_the_files_beside(project, edit):
         assert changed(project, before) == expected, name
 
 
-def test_published_rows_count_for_chapters_that_import_the_experiments(project, edit):
-    (project.root / "lib" / "experiments").mkdir()
-    (project.root / "lib" / "experiments" / "__init__.py").write_text("")
-    use(project, edit, "import lib.experiments")
-    before = keys(project)
+@pytest.fixture
+def rows(project):
+    """Rows of three experiments and their reader, as in the real book."""
+    (project.root / "lib" / "rows").mkdir()
+    (project.root / "lib" / "rows" / "__init__.py").write_text("from lib.rows.published import published\n")
+    (project.root / "lib" / "rows" / "published.py").write_text(
+        "RESULTS = 1\n\n\ndef published(experiment):\n    return RESULTS / experiment\n"
+    )
     (project.root / "results").mkdir()
-    (project.root / "results" / "pilot.jsonl").write_text("{}\n")
-    assert changed(project, before) == {"01_width"}
+    for name in ("pilot", "grid", "paper-he"):
+        (project.root / "results" / f"{name}.jsonl").write_text("{}\n")
+    return project
+
+
+def readers(project, name: str) -> set[str]:
+    """The chapters whose keys one more row changes."""
     before = keys(project)
-    (project.root / "results" / "pilot.jsonl").write_text("[]\n")
-    assert changed(project, before) == {"01_width"}
+    path = project.root / "results" / name
+    path.write_bytes(path.read_bytes() + b"{}\n" if path.exists() else b"{}\n")
+    return changed(project, before)
 
 
-def test_recorded_benchmarks_count_for_chapters_that_read_them(project, edit):
-    experiments = project.root / "lib" / "experiments"
-    experiments.mkdir()
-    for name in ("__init__", "store", "timings"):
-        (experiments / f"{name}.py").write_text("")
+def test_a_row_counts_for_the_chapters_that_name_its_experiment(rows, edit):
+    use(rows, edit, 'from lib.rows import published\nfor name in ("pilot", "late"):\n    published(name)')
+    edit(rows.chapters / "02_depth.md", "import os", "from lib.rows import published\npublished('grid')\nimport os")
+    assert readers(rows, "pilot.jsonl") == {"01_width"}
+    assert readers(rows, "grid.jsonl") == {"02_depth"}
+    assert readers(rows, "paper-he.jsonl") == set()
+    assert readers(rows, "late.jsonl") == {"01_width"}  # not there before
+    assert readers(rows, "pilot.digests") == {"01_width"}
+
+
+def test_all_rows_count_where_the_names_are_not_told(rows, edit):
+    use(rows, edit, "from lib.rows import published\nfor name in make():\n    published(name)")
+    assert readers(rows, "pilot.jsonl") == readers(rows, "grid.jsonl") == readers(rows, "new.jsonl") == {"01_width"}
+
+
+def test_a_helper_of_the_library_reads_what_its_callers_and_itself_name(rows, edit):
+    helper = "from lib.rows import published\nSHARED = ('grid',)\n\n\ndef scans(*experiments):\n"
+    helper += "    return [published(p) for p in sorted({p for name in experiments for p in (name, *SHARED)})]\n"
+    (rows.root / "lib" / "scans.py").write_text(helper)
+    use(rows, edit, "from lib.scans import scans\nscans('pilot')")
+    assert readers(rows, "pilot.jsonl") == readers(rows, "grid.jsonl") == {"01_width"}
+    assert readers(rows, "paper-he.jsonl") == set()
+
+
+def test_recorded_benchmarks_count_for_chapters_that_name_them(project, edit):
     records = project.root / "benchmarks" / "results"
     records.mkdir(parents=True)
-    for module, expected in (("store", set()), ("timings", {"01_width"})):
-        use(project, edit, f"import lib.experiments.{module}")
+    for name in ("__init__", "timing"):
+        (project.root / "benchmarks" / f"{name}.py").write_text("")
+    (project.root / "benchmarks" / "timings.py").write_text("RESULTS = 1\n\n\ndef recorded(name, device):\n    pass\n")
+    use(project, edit, "import benchmarks.timing\nfrom benchmarks.timings import recorded\nrecorded('sweep', 'cuda')")
+    for name, expected in (("training-cpu", set()), ("sweep-cuda", {"01_width"}), ("sweeps-cuda", set())):
         before = keys(project)
-        (records / "training-cpu.json").write_text(f"{{}} {module}")
-        assert changed(project, before) == expected, module
+        (records / f"{name}.json").write_text("{}")
+        assert changed(project, before) == expected, name
+
+
+# Chapters about all rows, whatever their experiment.
+EVERYTHING = ("15_scorecard", "91_cost", "93_rows", "95_ask_the_rows")
+
+
+def test_the_chapters_of_this_book_are_keyed_by_the_experiments_that_they_name():
+    book = Project(Path(__file__).parents[2])
+    fresh, everything = Keys(book), {path.stem for path in (book.root / "results").glob("*.jsonl")}
+    for name, chapter in read_chapters(book).items():
+        found = {path.stem for path in fresh.results(chapter) if path.suffix == ".jsonl"}
+        literal = {word for word in everything for cell in chapter.code_cells if f'published("{word}")' in cell.source}
+        assert literal <= found, name
+        assert (found == everything) == (name in EVERYTHING), name
 
 
 @pytest.mark.parametrize("variable", [None, "elsewhere"])

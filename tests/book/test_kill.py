@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import signal
@@ -13,8 +14,6 @@ from pathlib import Path
 import pytest
 
 from book.project import Project
-
-pytestmark = pytest.mark.slow
 
 
 def start(project) -> subprocess.Popen:
@@ -62,7 +61,8 @@ def clean(built_once, tmp_path_factory) -> tuple[dict[str, bytes], float]:
     return site, duration
 
 
-@pytest.mark.parametrize("tenth", range(1, 10, 2))
+# While chapters run and while pages are rendered; `make torture` tries more.
+@pytest.mark.parametrize("tenth", [pytest.param(3, marks=pytest.mark.nightly), pytest.param(7, marks=pytest.mark.slow)])
 def test_a_killed_build_started_again_equals_a_clean_one(built, clean, tenth):
     expected, duration = clean
     old = content(built.html)
@@ -79,30 +79,62 @@ def test_a_killed_build_started_again_equals_a_clean_one(built, clean, tenth):
     assert [path.name for path in built.html.parent.iterdir()] == ["html"]
 
 
-def test_kernels_end_with_a_build_that_is_killed(project, edit, tmp_path):
-    pid = tmp_path / "pid"
+def start_to_wait(project, edit, pid: Path) -> subprocess.Popen:
+    """Start a build, and return when its second chapter has written the number of its process and waits."""
     edit(
         project.chapters / "02_depth.md",
         'print("product"',
         f'import time\npathlib.Path({str(pid)!r}).write_text(str(os.getpid()))\ntime.sleep(600)\nprint("product"',
     )
     build = start(project)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not pid.is_file() or not pid.read_text():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    return build
+
+
+@pytest.mark.slow
+def test_kernels_end_with_a_build_that_is_killed(project, edit, tmp_path):
+    pid = tmp_path / "pid"
+    build = start_to_wait(project, edit, pid)
     build.kill()
     build.wait()
     kernel = Path("/proc") / pid.read_text()
+    deadline = time.monotonic() + 60
     while kernel.exists() and "State:\tZ" not in (kernel / "status").read_text():
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
 
+@pytest.mark.slow
+def test_the_renderer_ends_with_a_build_that_is_killed(built, edit):
+    edit(built.chapters / "01_width.md", "Prose of", "Edited prose of")
+    build = start(built)
+    deadline = time.monotonic() + 60
+
+    def renderers() -> list[Path]:
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if str(built.staged).encode() in (process / "cmdline").read_bytes():
+                    found.append(process)
+        return found
+
+    while len(renderers()) < 2:  # the guard and Jupyter Book
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(1)
+    build.kill()
+    build.wait()
+    while renderers():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("interruptible")
-def test_ctrl_c_stops_a_build_at_once(project, edit):
-    edit(project.chapters / "02_depth.md", 'print("product"', 'import time; time.sleep(600)\nprint("product"')
-    build = start(project)
-    time.sleep(4)
+def test_ctrl_c_stops_a_build_at_once(project, edit, tmp_path):
+    build = start_to_wait(project, edit, tmp_path / "pid")
     build.send_signal(signal.SIGINT)
-    assert build.wait(timeout=10) == 130
+    assert build.wait(timeout=30) == 130

@@ -53,7 +53,7 @@ def test_the_environment_is_set_up_once(tree):
     assert make(tree, "book")[1] == ["-m venv --clear .venv", INSTALL, BUILD]
     assert make(tree, "book")[1] == [BUILD]
     assert make(tree, "book", "PROFILE=paper")[1] == ["-m book build --profile paper"]
-    assert make(tree, "test")[1] == ["-m pytest -m not slow"]
+    assert make(tree, "test")[1] == ["-m pytest -n auto -m not slow and not nightly"]
     assert make(tree, "serve")[1] == [BUILD, "-m book serve"]
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 
 from book.pairs import problems, write_pairs
 from book.project import Project
+from book.set_up import set_up_lines
 
 
 @pytest.fixture
@@ -49,18 +53,86 @@ def test_what_is_out_of_order_is_named(paired, name, old, new, sentence, edit):
     assert any(sentence in problem for problem in problems(paired)), problems(paired)
 
 
+def code(project, name: str) -> list[str]:
+    cells = json.loads((project.chapters / f"{name}.ipynb").read_bytes())["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+
+
+def test_a_pair_has_the_set_up_lines_before_its_first_use_of_the_checkout(paired, edit):
+    lines = set_up_lines("")
+    own = "from lib.sums import total\nfrom myst_nb import glue\n"
+    assert [lines in cell for cell in code(paired, "01_width")] == [False, True]
+    assert code(paired, "01_width")[1].startswith(lines + own)
+    edit(paired.chapters / "02_depth.md", "import os, pathlib", "```\n\n```{code-cell} ipython3\nimport os, pathlib")
+    edit(paired.chapters / "02_depth.md", "```{code-cell} ipython3\n```\n", "```{code-cell} ipython3\nlib = 1\n```\n")
+    write_pairs(paired)
+    assert [lines in cell for cell in code(paired, "02_depth")] == [False, False, True]
+    edit(paired.chapters / "01_width.md", own, "from myst_nb import glue\ntotal = sum\n")
+    write_pairs(paired)
+    assert not any(lines in cell for cell in code(paired, "01_width"))
+
+
+def test_a_hosted_notebook_fetches_the_library_that_it_lacks():
+    calls = []
+    lines = set_up_lines("https://github.com/someone/robustness").replace('find_spec("lib")', "find_spec('no_lib')")
+    python = TransformerManager().transform_cell(lines)
+    fake = SimpleNamespace(system=calls.append, run_line_magic=lambda name, line: calls.append(f"{name} {line}"))
+    before = list(sys.path)
+    exec(python, {"get_ipython": lambda: fake})
+    added, sys.path[:] = [path for path in sys.path if path not in before], before
+    assert calls == [
+        "git clone --quiet --depth 1 {repository} book-checkout",
+        "pip install --quiet myst-nb seaborn scikit-learn",
+    ]
+    assert added == ["book-checkout"]
+
+
 def test_the_repositorys_url_is_one_setting(paired, edit):
-    chapter = paired.chapters / "01_width.md"
-    edit(chapter, "from lib.sums", 'repository = ""  # where the library is\nfrom lib.sums')
-    assert write_pairs(paired) == ["chapters/01_width.ipynb"]
     edit(paired.root / "_config.yml", 'url: ""', 'url: "https://github.com/someone/robustness"')
     assert problems(paired) == [
-        'chapters/01_width.md has repository = "", but _config.yml says "https://github.com/someone/robustness"; '
-        "run `python -m book pair`."
+        f"chapters/{name}.ipynb differs from chapters/{name}.md; run `python -m book pair`."
+        for name in ("01_width", "02_depth")
     ]
-    assert write_pairs(paired) == ["chapters/01_width.md", "chapters/01_width.ipynb"]
-    assert 'repository = "https://github.com/someone/robustness"  # where' in chapter.read_text()
+    assert write_pairs(paired) == ["chapters/01_width.ipynb", "chapters/02_depth.ipynb"]
+    assert code(paired, "01_width")[1].startswith('repository = "https://github.com/someone/robustness"')
     assert problems(paired) == []
+
+
+def test_a_source_that_repeats_the_set_up_lines_is_named(paired, edit):
+    edit(paired.chapters / "01_width.md", "from lib.sums", set_up_lines("") + "from lib.sums")
+    assert problems(paired)[0] == "chapters/01_width.md repeats the set-up lines of book/set_up.py; remove them."
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda pair: {**pair, "nbformat": 5},
+        lambda pair: {**pair, "nbformat": 3},
+        lambda pair: {**pair, "nbformat_minor": "x"},
+        lambda pair: {name: value for name, value in pair.items() if name != "metadata"},
+        lambda pair: {name: value for name, value in pair.items() if name != "cells"},
+        lambda pair: {**pair, "cells": 3},
+        lambda pair: {**pair, "cells": [3]},
+        lambda pair: {**pair, "cells": [{"cell_type": "code"}]},
+        lambda pair: {**pair, "cells": [{**pair["cells"][0], "source": 3}]},
+        lambda pair: {**pair, "cells": [{**pair["cells"][0], "id": None}]},
+        lambda pair: {**pair, "metadata": []},
+        lambda pair: [],
+        lambda pair: None,
+    ],
+)
+def test_a_pair_that_is_no_notebook_is_one_sentence(paired, refused, change):
+    pair = paired.chapters / "01_width.ipynb"
+    pair.write_text(json.dumps(change(json.loads(pair.read_bytes()))))
+    sentence = "chapters/01_width.ipynb is no notebook of format 4.5; remove it and run `python -m book pair`."
+    assert problems(paired) == [sentence]
+    assert refused(lambda: write_pairs(paired)) == sentence
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe{}", b"[" * 100_000, b'{"nbformat": NaN}'])
+def test_a_pair_that_is_no_json_is_one_sentence(paired, data):
+    (paired.chapters / "01_width.ipynb").write_bytes(data)
+    assert problems(paired)[0].startswith("chapters/01_width.ipynb is no notebook of format 4.5")
 
 
 def test_a_repository_that_is_no_url_is_refused(paired, edit):

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from book.chapters import choose, read_chapters
+from book.chapters import choose
 from book.profiles import parse_overrides, read_profile, resolve
-
-
-@pytest.fixture
-def chapters(project):
-    return read_chapters(project)
 
 
 def test_override_beats_profile_beats_default(project, chapters):
@@ -75,9 +70,9 @@ def test_an_unknown_profile_names_the_nearest(project, chapters, refused):
             '(line 2) is not valid YAML: the key "01_width" is given',
         ),
         ("- 1", "must be a mapping of names to values, not list."),
-        ("01_width: {lr: 1}", "time_limit must be a positive number of seconds a chapter, not None."),
+        ("01_width: {lr: 1}", "time_limit must be a number of seconds a chapter in (0..31536000], not null."),
         ("time_limit: 0", "not 0."),
-        ("time_limit: true", "not True."),
+        ("time_limit: true", "not true."),
     ],
 )
 def test_a_typo_in_a_profile_is_one_sentence_that_names_the_file(project, chapters, text, sentence, refused):
@@ -92,6 +87,10 @@ def test_an_unreadable_profile_is_one_sentence(project, chapters, refused):
     (project.params / "wide.yml").unlink()
     (project.params / "wide.yml").mkdir()
     assert "params/wide.yml cannot be read" in refused(lambda: read_profile(project, "wide", chapters))
+
+
+def test_the_number_of_a_chapter_is_enough(chapters):
+    assert choose("01", chapters) == choose("01_width", chapters) == "01_width"
 
 
 def test_an_unknown_chapter_names_the_nearest(chapters, refused):

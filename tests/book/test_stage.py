@@ -11,10 +11,11 @@ import yaml
 
 from book.__main__ import main
 from book.chapters import read_chapter, read_chapters
+from book.errors import BookError
 from book.keys import Keys
 from book.outputs import Outputs, Record
 from book.profiles import read_profile, resolve
-from book.provenance import status_page
+from book.provenance import footer, status_page
 from book.stage import page, stage
 
 
@@ -50,12 +51,37 @@ def test_prose_comes_from_the_source_and_outputs_from_the_run(built, staged, edi
     assert printed["text"] == ["widths [2, 8] total 10\n"]
 
 
+def test_parameters_are_shown_where_the_page_says_how_to_rerun_it(built, staged, edit):
+    edit(built.chapters / "01_width.md", "Prose of", "Edited prose of")
+    end = (built.chapters / "01_width.md").read_text()
+    (built.chapters / "01_width.md").write_text(
+        f"{end}\nBefore it.\n\n## Rerun this\n\nWith other values:\n\n+++\n\nThe end.\n"
+    )
+    staged()
+    kinds = ["".join(cell["source"])[:7] for cell in cells(built, "01_width")]
+    assert kinds[0].startswith("# ") and kinds[2:] == ["Before ", "widths:", "The end", "::::{ad"]
+    assert cells(built, "01_width")[1]["outputs"]
+
+
 def test_nothing_of_papermill_is_left(built):
     text = (built.staged / "chapters" / "01_width.ipynb").read_text()
     notebook = json.loads(text)
     assert set(notebook["metadata"]) == {"kernelspec", "language_info"}
     assert all("papermill" not in cell["metadata"] for cell in notebook["cells"])
     assert "injected-parameters" not in text and "_environment" not in text
+
+
+def test_what_a_chapter_offers_to_download_is_staged(built, staged, edit):
+    (built.root / "offers").mkdir()
+    (built.root / "offers" / "notes.txt").write_text("notes")
+    edit(built.chapters / "01_width.md", "Prose of", "{download}`Notes <../offers/notes.txt>`. Prose of")
+    staged()
+    assert (built.staged / "offers" / "notes.txt").read_text() == "notes"
+    for wrong in ("../offers/absent.txt", "../../outside.txt"):
+        edit(built.chapters / "01_width.md", "../offers/notes.txt", wrong)
+        with pytest.raises(BookError, match="which is no file of this checkout"):
+            staged()
+        edit(built.chapters / "01_width.md", wrong, "../offers/notes.txt")
 
 
 def test_the_footer_names_the_run(built):
@@ -81,6 +107,16 @@ def test_versions_that_differ_between_chapters_are_told_apart(project):
     records = {"01_width": record, "02_depth": replace(record, versions={"torch": "2.2"})}
     text = status_page(chapters, records, "quick")
     assert "- PyTorch 2.1 in 01_width; 2.2 in 02_depth\n" in text and "  - 2026-01-02 03:04 UTC\n" in text
+
+
+def test_what_a_machine_is_called_is_a_text_on_the_page(project):
+    chapters = read_chapters(project)
+    name = "<script>alert(1)</script>"
+    record = Record(
+        "", "quick", "", "", {"depth": 3}, 1.0, "2026-01-02T03:04:05+00:00", name, {"torch": name}, None, False
+    )
+    for page_text in (status_page(chapters, {"02_depth": record}, "quick"), footer(chapters["02_depth"], record)):
+        assert "<script" not in page_text and "&lt;script" in page_text
 
 
 def test_staging_again_changes_no_bytes_and_no_times(built, staged):
@@ -123,6 +159,7 @@ def test_without_a_repository_no_button_is_configured(built, staged, edit):
     assert configuration["launch_buttons"]["colab_url"] and configuration["html"]["use_repository_button"]
 
 
+@pytest.mark.slow
 def test_buttons_open_the_paired_notebook_once_the_repository_is_set(built, edit):
     edit(built.root / "_config.yml", 'url: ""', 'url: "https://github.com/someone/robustness"')
     assert main(["build"], root=built.root) == 0

@@ -6,8 +6,9 @@ import re
 from html import unescape
 
 import pytest
+import torch
 
-from lib.explorer import theorem1_explorer
+from lib.explorer import stability_picture, theorem1_explorer
 
 
 def test_the_page_is_whole_and_starts_where_it_is_told():
@@ -51,3 +52,19 @@ def test_what_the_bound_refuses_the_explorer_refuses(arguments, message):
     with pytest.raises(ValueError, match=message) as raised:
         theorem1_explorer(*arguments)
     assert "\n" not in str(raised.value)
+
+
+def test_the_picture_of_stability_holds_the_exact_value():
+    page = stability_picture(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
+    start = json.loads(unescape(re.search('data-start="([^"]*)"', page)[1]))
+    assert start["stability"] == pytest.approx(2 / 3)  # the mean length of a point in the unit disc
+    assert "{start}" not in page and "{script}" not in page
+    assert not re.search(r"https?:|fetch\(|import\(|\bsrc=|\bhref=", page)
+
+
+@pytest.mark.parametrize(
+    ("shape", "epsilon", "message"), [((3, 2), 0.5, "must be 2 x 2"), ((2, 2), 0.0, r"epsilon must be in \[0.1, 1\]")]
+)
+def test_the_picture_of_stability_refuses_what_it_cannot_draw(shape, epsilon, message):
+    with pytest.raises(ValueError, match=message):
+        stability_picture(torch.ones(shape), epsilon)

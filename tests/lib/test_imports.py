@@ -3,7 +3,18 @@
 import subprocess
 import sys
 
-HEAVY = ("torchvision", "sklearn", "matplotlib", "seaborn", "dask", "distributed", "art", "jaxtyping", "IPython")
+HEAVY = (
+    "torchvision",
+    "sklearn",
+    "matplotlib",
+    "seaborn",
+    "dask",
+    "distributed",
+    "art",
+    "jaxtyping",
+    "IPython",
+    "statsmodels",
+)
 
 
 def test_lib_imports_nothing_heavy():
@@ -13,3 +24,12 @@ def test_lib_imports_nothing_heavy():
     )
     run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
     assert (run.returncode, run.stdout.split(), run.stderr) == (0, [], "")
+
+
+def test_verdicts_are_read_and_judged_without_torch():
+    code = (
+        "import sys, lib.verdicts.verdict, lib.verdicts.multiverse\n"
+        "print('torch' in sys.modules, 'statsmodels' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+    assert (run.returncode, run.stdout.split(), run.stderr) == (0, ["False", "False"], "")

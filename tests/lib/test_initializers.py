@@ -1,6 +1,7 @@
 """Table 1's standard deviations, written out by hand, and the names that lead to them."""
 
 import math
+import pickle
 
 import pytest
 
@@ -63,3 +64,13 @@ def test_a_mistyped_name_is_answered_with_the_nearest():
 def test_sizes_that_are_no_network_are_refused(sizes, sentence):
     with pytest.raises(ValueError, match=sentence):
         initializers.get("he").betas(*sizes)
+
+
+@pytest.mark.parametrize("name", ["lecun", "he", "ntk", "ntk-slides", "power-2", "power-1.5", "gamma-1.2"])
+def test_an_initializer_is_equal_to_itself_in_another_process(name):
+    law = initializers.get(name)
+    assert initializers.get(name) == law
+    there = pickle.loads(pickle.dumps(law))
+    assert there == law
+    assert there.betas(64, 3, 10, 2) == law.betas(64, 3, 10, 2)
+    assert initializers.get("power-2") != initializers.get("power-3")

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+import math
+import re
+from pathlib import Path
+
+import pandas as pd
 import pytest
 
-from lib.prose import change_with_interval, gluer, scientific, significant, with_interval
+from lib.prose import (
+    change_with_interval,
+    extent,
+    gluer,
+    in_digits,
+    p_text,
+    percent,
+    plain_table,
+    plus_minus,
+    scientific,
+    seeds_a_cell,
+    significant,
+    with_interval,
+)
 from lib.trends import Interval
 
 
@@ -31,12 +49,47 @@ def test_significant(value, text):
 
 def test_significant_digits_as_many_as_asked():
     assert (significant(1234.5, 2), significant(0.98765, 1)) == ("1,200", "1")
+    assert (significant(101.7, 2), significant(98.4, 2), significant(98.4, 1)) == ("100", "98", "100")
 
 
 def test_intervals():
     assert with_interval(Interval(1.234, 1.1, 1.3, 5)) == "1.23 [1.10, 1.30]"
     assert with_interval(Interval(-1.0, -2.0, 0.5, 5), ".1f") == "−1.0 [−2.0, 0.5]"
+    assert in_digits(Interval(101.7, 98.91, 1053.2, 5)) == "102 [98.9, 1,050]"
     assert change_with_interval(Interval(1.046, 1.006, 0.9, 5)) == "+4.6% [+0.6%, −10.0%]"
+
+
+def test_a_factor_in_per_cent():
+    factor = Interval(1.046, 1.006, 0.9, 5)
+    assert percent(factor) == "+4.6 [+0.6, −10.0]"
+    assert percent(factor, "+.0f") == "+5 [+1, −10]"
+
+
+@pytest.mark.parametrize(
+    ("mean", "high", "text"),
+    [
+        (0.537, 0.567, "0.54 ± 0.03"),
+        (-1.2, -0.7, "−1.20 ± 0.50"),
+        (-0.001, 0.1, "0.00 ± 0.10"),
+        (math.nan, math.nan, ""),
+    ],
+)
+def test_half_widths(mean, high, text):
+    assert plus_minus(Interval(mean, math.nan, high, 5)).replace("\u00a0", " ") == text
+
+
+@pytest.mark.parametrize(
+    ("p", "text"), [(0.0342, "0.034"), (1.0, "1"), (1e-4, "0.0001"), (9.9e-5, "< 0.0001"), (0, "< 0.0001")]
+)
+def test_p_values(p, text):
+    assert p_text(p) == text
+
+
+def test_counts_are_one_number_or_a_range():
+    assert (extent([5, 5]), extent(n for n in (5, 3, 4)), extent([2.5, 1])) == ("5", "3 to 5", "1 to 2.5")
+    frame = pd.DataFrame({"depth": [2, 2, 2, 4], "width": 16, "seed": [3, 4, 4, 3]})
+    assert seeds_a_cell(frame, ["depth", "width"]) == "1 to 2"
+    assert seeds_a_cell(frame, "width") == "2"
 
 
 def test_glued_names_carry_the_chapter(monkeypatch):
@@ -46,3 +99,20 @@ def test_glued_names_carry_the_chapter(monkeypatch):
     monkeypatch.setattr(myst_nb, "glue", lambda name, value, display: seen.update({name: (value, display)}))
     gluer("s01")("answer", "42")
     assert seen == {"s01_answer": ("42", False)}
+
+
+def test_a_table_shows_texts_as_texts():
+    frame = pd.DataFrame({"<b>x</b>": ["<script>alert(1)</script>", "m < 5 & $m^2$"], "P": [0.25, 1 / 3]})
+    page = plain_table(frame, "here", precision=2).to_html()
+    assert "<script" not in page and "<b>" not in page and "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "m &lt; 5 &amp; $m^2$" in page and "0.33" in page and "0.333" not in page
+    assert "0.333333" in plain_table(frame, "here").to_html()
+
+
+def test_no_chapter_writes_html_from_values_by_other_ways():
+    """A pandas Styler escapes nothing of itself, and IPython's HTML is for pages that lib wrote."""
+    lib_pages = {"theorem1_explorer", "stability_picture", "cards", "verdict_chips", "asked"}
+    for path in sorted((Path(__file__).parents[2] / "chapters").glob("*.md")):
+        code = "\n".join(re.findall(r"^```\{code-cell\}.*?^```$", path.read_text(), re.DOTALL | re.MULTILINE))
+        assert not re.findall(r"\.style\.|\.to_html\(|escape=False", code), path.name
+        assert set(re.findall(r"\bHTML\((\w+)", code)) <= lib_pages, path.name

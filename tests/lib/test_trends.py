@@ -13,6 +13,9 @@ from lib.trends import (
     log_slopes,
     mean_interval,
     p_above,
+    paired,
+    rise_and_fall,
+    slopes_by_seed,
     summarise,
 )
 
@@ -34,6 +37,7 @@ def test_intervals_are_those_of_scipy(level):
     )
 
 
+@pytest.mark.slow
 def test_a_log_interval_covers_as_often_as_it_says():
     draws = np.random.default_rng(1).lognormal(mean=0.3, sigma=1.0, size=(2000, 5))
     intervals = [log_interval(seeds) for seeds in draws]
@@ -112,7 +116,13 @@ def test_slopes_of_powers_are_their_exponents_one_a_seed() -> None:
     assert found.seed.tolist() == [0, 1, 2] and found.slope.tolist() == pytest.approx([-0.5, -1.5, -2.5])
     # A seed that lacks a width would have its slope over another range.
     frame.loc[frame.index[-1], "RD"] = np.nan
-    assert log_slopes(frame, "RD", ["seed"]).seed.tolist() == [0, 1]
+    gap = log_slopes(frame, "RD", ["seed"])
+    assert gap.seed.tolist() == [0, 1, 2] and gap.slope.isna().tolist() == [False, False, True]
+    # One width more in the frame takes nothing from the slopes over named ones.
+    wider = pd.concat([frame, frame.iloc[:1].assign(width=10 * frame.width.max())])
+    assert log_slopes(wider, "RD", ["seed"]).slope.isna().sum() == 2
+    named = log_slopes(wider, "RD", ["seed"], levels=sorted(frame.width.unique()))
+    assert named.slope.tolist() == pytest.approx(gap.slope.tolist(), nan_ok=True)
 
 
 def test_where_values_change_their_sign() -> None:
@@ -124,3 +134,49 @@ def test_where_values_change_their_sign() -> None:
     assert np.isnan(crossing([0, 1], [1, 2]))
     with pytest.raises(ValueError, match="places must increase"):
         crossing([0, 0], [1, 2])
+
+
+def test_paired_effects_are_taken_seed_by_seed():
+    lines = [(name, m, s, value * s) for name, value in (("a", 2.0), ("b", 6.0)) for m in (16, 32) for s in (1, 2, 3)]
+    frame = pd.DataFrame(lines, columns=["name", "width", "seed", "P"])
+    frame = frame[(frame.name.ne("a")) | (frame.width != 32) | (frame.seed != 3)]
+    ratio = paired(frame, "P", "name", "b", "a", ["width"]).set_index("width")
+    assert ratio["mean"].tolist() == pytest.approx([3, 3])
+    assert ratio["seeds"].tolist() == [3, 2]
+    difference = paired(frame, "P", "name", "b", "a", ["width"], log=False).set_index("width")
+    assert difference.loc[16, "mean"] == pytest.approx(8)
+    assert paired(frame, "P", "name", "b", "absent", ["width"]).empty
+
+
+def curve(*means, spread=0.01, seeds=5):
+    noise = np.random.default_rng(0).normal(scale=spread, size=(seeds, len(means)))
+    lines = [(2**k * 16, s, np.exp(np.log(m) + noise[s, k])) for k, m in enumerate(means) for s in range(seeds)]
+    return pd.DataFrame(lines, columns=["width", "seed", "P"])
+
+
+@pytest.mark.parametrize(
+    ("means", "peak", "hump"),
+    [((1, 2, 1), 32, True), ((1, 2, 3), 64, False), ((3, 2, 1), 16, False), ((1, 1.005, 1), 32, False)],
+)
+def test_a_hump_needs_both_of_its_sides(means, peak, hump):
+    found = rise_and_fall(curve(*means), "P")
+    assert found.hump is hump
+    assert found.peak == peak
+    assert found.whole.mean == pytest.approx(means[-1] / means[0], rel=0.05)
+    assert (found.up is None) == (found.peak == 16) and (found.down is None) == (found.peak == 64)
+
+
+def test_a_width_that_lacks_a_seed_is_left_out():
+    frame = curve(1, 2, 1).iloc[:-1]
+    assert rise_and_fall(frame, "P").widest == 32
+    with pytest.raises(ValueError, match="at least two widths"):
+        rise_and_fall(curve(1), "P")
+
+
+def test_slopes_by_seed_are_over_what_is_there():
+    rows = [(s, m, (1 + s) * m**0.5 if m < 100 else np.nan) for s in (4, 5) for m in (10, 20, 40, 400)]
+    frame = pd.DataFrame(rows, columns=["seed", "width", "P"])
+    assert slopes_by_seed(frame, "P", "width") == pytest.approx([0.5, 0.5])
+    linear = frame.assign(P=np.exp(frame.width / 10))
+    assert slopes_by_seed(linear[linear.width < 100], "P", "width", log_axis=False) == pytest.approx([0.1, 0.1])
+    assert len(slopes_by_seed(frame[frame.width > 100], "P", "width")) == 0

@@ -29,7 +29,7 @@ _CONTRASTS = """() => {
     .reduce((sum, value, at) => sum + value * [0.2126, 0.7152, 0.0722][at], 0);
   const parts = 'p, li, td, th, a, h1, h2, h3, pre, code, summary, .caption-text, .caption-number';
   const texts = parts.split(', ').map(part => 'article ' + part).join(', ');
-  return [...document.querySelectorAll(texts)].filter(part => part.checkVisibility() && part.innerText.trim()
+  return [...document.querySelectorAll(texts)].filter(part => part.checkVisibility() && part.innerText?.trim()
       && !part.closest('mjx-container')).map(part => {
     const below = behind(part), ink = over(channels(getComputedStyle(part).color), below);
     const [dark, bright] = [luminance(ink), luminance(below)].sort((one, other) => one - other);

@@ -15,7 +15,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from book.project import Project
 
@@ -27,6 +27,8 @@ from visit import Visit, open_page
 ROOT = Path(__file__).resolve().parents[2]
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 _FLAGS += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
+# A page of the API has thousands of elements, and a busy machine takes its time to restyle them.
+expect.set_options(timeout=30_000)
 _PHONE = {"viewport": {"width": 390, "height": 844}, "screen": {"width": 390, "height": 844}}
 
 
@@ -106,11 +108,14 @@ def visited() -> dict[str, Visit]:
 
 
 @pytest.fixture
-def show(address: str, tab: Page, visited: dict[str, Visit]) -> Callable[[str], Page]:
-    """Bring a page of the site, by its name, into the tab; it is not opened again where it is already there."""
+def show(html: Path, tab: Page, visited: dict[str, Visit]) -> Callable[[str], Page]:
+    """Bring a page of the site, by its name, into the tab; it is not opened again where it is already there.
+
+    It is opened as a file, as a reader without a network does: whatever works so, works from a server too.
+    """
 
     def shown(name: str) -> Page:
-        url = f"{address}/{name}.html"
+        url = (html / f"{name}.html").as_uri()
         if tab.url.split("#")[0] != url or name not in visited:
             visited[name] = open_page(tab, url)
         return tab

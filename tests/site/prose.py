@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# In running text: code, formulas and the outputs of cells are not part of it.
+# In running text: code, formulas, docstrings (written for a terminal) and the outputs of cells are not part of it.
 _PROSE = {
     "a formula's dollar sign": r"\$",
     "a TeX command": r"\\[A-Za-z(\[]+",

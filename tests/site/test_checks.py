@@ -91,6 +91,7 @@ def problems_of_links(body: str, others: dict[str, str] | None = None) -> list[s
         '<a href="http://arxiv.org/abs/1">x</a>',
         '<a href="https://arxiv.org/a b">x</a>',
         '<a href="file:///home/reader/a.html">x</a>',
+        '<a href="data:text/html;base64,PGI+">x</a>',
         '<img src="gone.svg">',
         '<script src="https://cdn.example.org/m.js"></script>',
         '<link rel="stylesheet" href="gone.css">',
@@ -104,6 +105,8 @@ def test_links_that_lead_somewhere_pass() -> None:
     body = (
         '<p id="é"><a href="#%C3%A9">a</a><a href="../a/other.html#here">b</a><a href="#">c</a>'
         '<a href="https://doi.org/10.1/x?y=1#z">d</a><img src="data:image/png;base64,AA">'
+        '<a download="rows.csv" href="data:text/csv;base64,UCxtCg==">e</a>'
+        '<a download="figure.py" href="data:text/x-python;base64,cHJpbnQoMSkK">f</a>'
     )
     assert problems_of_links(body, {"a/other.html": "<p id=here>"}) == []
 

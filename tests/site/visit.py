@@ -27,7 +27,7 @@ _OBSERVE = """() => {
   const red = [...article.querySelectorAll('mjx-container *')].filter(
     part => part.matches('mjx-merror') || getComputedStyle(part).color === 'rgb(255, 0, 0)');
   const prose = article.cloneNode(true);
-  prose.querySelectorAll('pre, code, script, style, mjx-container, .cell_output, .headerlink, svg')
+  prose.querySelectorAll('pre, code, script, style, mjx-container, .cell_output, .docstrings, .headerlink, svg')
     .forEach(part => part.replaceWith(part.matches('.headerlink') ? '' : '·'));
   const blocks = 'p, li, h1, h2, h3, h4, td, th, div, section, figcaption, dt, dd, tr, table, ul, ol';
   prose.querySelectorAll(blocks).forEach(block => { block.prepend('\\n'); block.append('\\n'); });

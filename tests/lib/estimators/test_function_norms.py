@@ -194,7 +194,7 @@ def test_a_function_of_the_space_has_its_norm_in_the_limit_of_many_points():
 
 def test_bad_input_is_refused():
     network, x = FCN(4, 2, 3, 1, **F64), random(5, 3)
-    with pytest.raises(ValueError, match="order must be 1 or 2"):
+    with pytest.raises(ValueError, match="order must be an integer from 1 to 2"):
         path_norm(network, order=3)
     with pytest.raises(ValueError, match="got depth 3"):
         path_norm(FCN(4, 3, 3, 1))

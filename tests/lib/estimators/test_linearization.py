@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from lib.estimators import kernel_drift, linearization, linearization_error, tangent_kernel
+from lib.estimators import kernel_drift, linearization_error, measuring, tangent_kernel
 from lib.networks import FCN
 
 F64 = {"dtype": torch.float64}
@@ -89,7 +89,7 @@ def test_a_module_is_measured_as_its_replica(depth, out_features, alpha, monkeyp
     initial = moved(network)
     error, drift = linearization_error(network, initial, x), kernel_drift(network, initial, x)
     kernel = tangent_kernel(network, x)
-    monkeypatch.setattr(linearization, "_CHUNK_NUMBERS", 2 * 7 * 4)  # four points at once, and a column of the kernel
+    monkeypatch.setattr(measuring, "_CHUNK_NUMBERS", 2 * 7 * 4 * 4)  # a few points at once
     torch.testing.assert_close(linearization_error(network, initial, x), error, rtol=1e-12, atol=0)
     for r in range(2):
         module, then = network.module(r), start.module(r).state_dict()

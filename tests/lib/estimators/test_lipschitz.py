@@ -9,7 +9,7 @@ import torch
 from scipy.optimize import linprog
 from torch import nn
 
-from lib.estimators import jacobian, jacobian_spectrum, lipschitz, local_lipschitz
+from lib.estimators import foreign, jacobian, jacobian_spectrum, lipschitz, local_lipschitz, measuring
 from lib.networks import FCN
 
 F64 = {"dtype": torch.float64}
@@ -139,11 +139,13 @@ def test_more_steps_starts_and_room_never_give_less():
 
 def test_all_iterates_lie_in_the_ball(monkeypatch):
     network, x, seen = FCN(16, 3, 6, 2, replicas=2, seed=11, **F64), random(3, 6, seed=12), []
-    first = lipschitz._first_singular
-    monkeypatch.setattr(lipschitz, "_first_singular", lambda n, points: (seen.append(points), first(n, points))[1])
+    first = lipschitz._Climb._first_singular
+    monkeypatch.setattr(
+        lipschitz._Climb, "_first_singular", lambda c, points: (seen.append(points), first(c, points))[1]
+    )
     local_lipschitz(network, x, 0.4, steps=10, starts=3)
     distances = torch.stack([(points - x).norm(dim=-1) for points in seen])
-    assert len(seen) == 3 * 11
+    assert len(seen) == 3 * (11 + 2)  # and two beside each start
     assert distances.max() <= 0.4 * (1 + 1e-12)
     assert distances.max() > 0.39
 
@@ -153,8 +155,10 @@ def test_a_plain_module_and_the_fast_path_agree_in_any_chunks(monkeypatch):
     stacked = local_lipschitz(network, x, 0.6, steps=8, starts=2, seed=3)
     plain = torch.cat([local_lipschitz(network.module(r), x, 0.6, steps=8, starts=2, seed=3) for r in range(2)])
     torch.testing.assert_close(plain, stacked, rtol=1e-9, atol=0)
-    monkeypatch.setattr(lipschitz, "_CHUNK_NUMBERS", 2 * 3 * 10 * 2)  # two points a chunk, the last one alone
-    torch.testing.assert_close(local_lipschitz(network, x, 0.6, steps=8, starts=2, seed=3), stacked, rtol=1e-9, atol=0)
+    monkeypatch.setattr(measuring, "_CHUNK_NUMBERS", 4 * 2 * 3 * 10 * 2)  # two points a chunk, the last one alone
+    monkeypatch.setattr(foreign, "_CHUNK_BYTES", 2 * 8 * 500)
+    for n, expected in ((network, stacked), (network.module(0), stacked[:1])):
+        torch.testing.assert_close(local_lipschitz(n, x, 0.6, steps=8, starts=2, seed=3), expected, rtol=1e-9, atol=0)
 
 
 def test_homogeneity_scales_out():

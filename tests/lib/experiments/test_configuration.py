@@ -6,6 +6,7 @@ import math
 import pytest
 
 from lib.experiments import Configuration
+from lib.rows import Conditions, Task
 
 
 def configuration(**changes):
@@ -36,6 +37,7 @@ OTHERS = {
     "momentum": 0.9,
     "weight_decay": 1e-4,
     "alpha": 2.0,
+    "precision": "bf16",
 }
 
 
@@ -43,6 +45,20 @@ def test_every_setting_changes_the_key():
     assert set(OTHERS) == {field.name for field in dataclasses.fields(Configuration)}
     keys = {configuration(**{name: value}).key for name, value in OTHERS.items()}
     assert len(keys | {configuration().key}) == len(OTHERS) + 1
+
+
+def test_rows_in_float32_do_not_tell_their_precision():
+    assert "precision" not in configuration().asdict()
+    low = configuration(precision="bf16")
+    assert low.asdict() == {**configuration().asdict(), "precision": "bf16"}
+    assert Task.of(low.asdict()) == low
+    assert Task.of(configuration().asdict()) == configuration(precision="fp32")
+
+
+def test_a_precision_that_is_refused_is_told_before_the_data_are_loaded(monkeypatch):
+    monkeypatch.setattr("lib.experiments.training.load_data", lambda *_: pytest.fail("loaded"))
+    with pytest.raises(ValueError, match="precision must be fp32 below width 256"):
+        configuration(precision="bf16").prepare(Conditions())
 
 
 def test_1_and_1_point_0_are_one_setting():
@@ -68,15 +84,15 @@ def test_a_configuration_survives_json():
         ({"lr": "0.1"}, "configuration: lr must be float, got '0.1'"),
         ({"samples": 10.0}, "configuration: samples must be int | None, got 10.0"),
         ({"dataset": None}, "configuration: dataset must be str, got None"),
-        ({"dataset": "mnits"}, "configuration: dataset must be one of digits, mnist, .* got 'mnits'"),
-        ({"scaling": "none"}, "configuration: scaling must be one of unit, raw, standard, got 'none'"),
-        ({"schedule": "cosine"}, "configuration: schedule must be one of paper, .* got 'cosine'"),
-        ({"loss": "hinge"}, "configuration: loss must be one of cross_entropy, squared, got 'hinge'"),
+        ({"dataset": "mnits"}, "dataset must be one of digits, mnist, .* got 'mnits'"),
+        ({"scaling": "none"}, "scaling must be one of unit, raw, standard, got 'none'"),
+        ({"schedule": "cosine"}, "schedule must be one of paper, .* got 'cosine'"),
+        ({"loss": "hinge"}, "loss must be one of cross_entropy, squared, got 'hinge'"),
         ({"initializer": "hee"}, "initializer must be one of .* Did you mean 'he'"),
         ({"width": 0}, "width must be an integer of at least 1, got 0"),
         ({"depth": 1}, "depth must be an integer of at least 2, got 1"),
         ({"seed": -1}, "seed must be an integer from 0"),
-        ({"samples": 0}, "samples must be at least 1, got 0"),
+        ({"samples": 0}, "samples must be an integer of at least 1, got 0"),
         ({"epochs": 0}, "epochs must be an integer of at least 1, got 0"),
         ({"batch_size": 0}, "batch_size must be an integer of at least 1, got 0"),
         ({"lr": -1e-3}, "lr must be positive and finite, got -0.001"),

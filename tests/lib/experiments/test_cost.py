@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from lib.experiments import Configuration, Store, cost
+from lib.experiments import Configuration, Store, cost, sweep, work
 from lib.experiments.cost import CostModel, Kind
 from lib.experiments.measurement import MATCHED_LOSSES, epochs_measured
 from lib.experiments.plan import EXPERIMENTS
-from lib.experiments.stacks import stacks
-from lib.experiments.work import Work, work
+from lib.experiments.work import Work
 from lib.networks import FCN
+from lib.rows import ROUNDS, stacks
 from lib.training.descent import Descent
 from lib.training.memory import required_bytes
 
@@ -52,7 +52,7 @@ def synthetic(noise=0.0, seed=0):
             for replicas in (1, 5):
                 for changes in ({}, {"momentum": 0.9}, {"epochs": 5}, {"samples": 1000, "batch_size": 1000}):
                     chosen = configuration(width, depth, **changes)
-                    seconds = np.dot(TRUE, work(chosen, replicas)) * np.exp(noise * stream.standard_normal())
+                    seconds = np.dot(TRUE, work.work(chosen, replicas)) * np.exp(noise * stream.standard_normal())
                     rows.append(made(chosen, replicas, seconds))
     return rows
 
@@ -70,7 +70,7 @@ def test_noise_and_a_busy_machine_do_not_bend_the_model():
         row["provenance"]["seconds"] *= 4
     model = cost.fit(rows)
     for chosen in (configuration(64, 6), configuration(1024, 10)):
-        assert model.seconds(chosen, 5) == pytest.approx(np.dot(TRUE, work(chosen, 5)), rel=0.1)
+        assert model.seconds(chosen, 5) == pytest.approx(np.dot(TRUE, work.work(chosen, 5)), rel=0.1)
 
 
 def test_the_rows_of_one_stack_are_one_observation():
@@ -134,7 +134,7 @@ def test_held_out_cells_of_the_pilot_are_predicted_within_a_quarter():
     ],
 )
 def test_a_setting_costs_what_it_changes(changes, more):
-    base, other = work(configuration()), work(dataclasses.replace(configuration(), **changes))
+    base, other = work.work(configuration()), work.work(dataclasses.replace(configuration(), **changes))
     assert {name for name in Work._fields if getattr(other, name) > getattr(base, name)} == more
 
 
@@ -153,7 +153,7 @@ def test_training_flops_are_those_of_the_products():
         torch.no_grad(),
     ):
         step(torch.arange(20).expand(3, -1), 0.1)
-    counted = work(
+    counted = work.work(
         Configuration("digits", "unit", "he", 16, 4, 0, samples=20, epochs=1, batch_size=20), 3, measurements=0
     )
     assert counted.flops == counter.get_total_flops()
@@ -174,35 +174,33 @@ def test_stacks_are_spread_over_devices_longest_first():
 
 
 def test_memory_holds_what_training_needs_and_what_it_measures():
-    model, chosen = CostModel(), configuration(512, 4, samples=1000, momentum=0.9)
+    chosen = configuration(512, 4, samples=1000, momentum=0.9)
     network = FCN(512, 4, 784, 10, replicas=2)
     weights = sum(weight.nbytes for weight in network.weights)
     least = 2 * weights + required_bytes(network, 1000, 64, 0.9)
-    assert least < model.memory(chosen, 2) < least + 3 * weights + 600e6
-    sizes = [model.memory(chosen, replicas) for replicas in range(1, 6)]
+    assert least < work.memory(chosen, 2) < least + 3 * weights + 600e6
+    sizes = [work.memory(chosen, replicas) for replicas in range(1, 6)]
     assert sizes == sorted(sizes)
-    widest = max(EXPERIMENTS["paper-widest"](), key=model.memory)
-    assert model.memory(widest, 5) > 5 * 9 * 4 * 2**28
+    widest = max(EXPERIMENTS["paper-widest"](), key=work.memory)
+    assert work.memory(widest, 5) > 5 * 9 * 4 * 2**28
 
 
 def test_what_does_not_fit_is_refused_in_one_sentence(monkeypatch, store, small):
-    monkeypatch.setattr(cost, "available_bytes", lambda device: cost.memory(small(width=32), 2))
-    cost.refuse_what_does_not_fit(small(width=32), 2, "cpu")
+    monkeypatch.setattr(work, "available_bytes", lambda device: work.memory(small(width=32), 2))
+    work.refuse_what_does_not_fit(small(width=32), 2, "cpu")
     with pytest.raises(
         MemoryError, match=r"^5 replicas of width 32, depth 2 need .* GiB on cpu, .* GiB are av.* 2 of them"
     ):
-        cost.refuse_what_does_not_fit(small(width=32), 5, "cpu")
+        work.refuse_what_does_not_fit(small(width=32), 5, "cpu")
     with pytest.raises(MemoryError, match="not even one of them would fit"):
-        cost.refuse_what_does_not_fit(small(width=4096), 2, "cpu")
+        work.refuse_what_does_not_fit(small(width=4096), 2, "cpu")
 
 
-def test_a_sweep_records_what_would_not_fit(monkeypatch, store, small):
-    from lib.experiments import sweep
-
-    monkeypatch.setattr(cost, "available_bytes", lambda device: 1000)
-    assert sweep([small()], store) == 1
-    (row,) = store.rows()
-    assert row["failure"].startswith("MemoryError: 1 replicas of width 8, depth 2 need ")
+def test_a_sweep_stops_where_the_machine_has_no_room(monkeypatch, store, small):
+    monkeypatch.setattr(work, "available_bytes", lambda device: 1000)
+    with pytest.raises(MemoryError, match="1 replicas of width 8, depth 2 need "):
+        sweep([small()], store)
+    assert store.rows() == []
 
 
 def test_the_command_line_prints_the_hours(tmp_path, store, capsys):
@@ -211,10 +209,11 @@ def test_the_command_line_prints_the_hours(tmp_path, store, capsys):
     assert main(["--results", str(tmp_path), "hours", "pilot"]) == 0
     assert "built-in ratios" in capsys.readouterr().out
     store.append(made(configuration(), 5, 3600.0))
-    expected = cost.fit(store.rows()).hours(EXPERIMENTS["setting"](), 8, 0.5)
+    planned = [task for number in ROUNDS for task in EXPERIMENTS["setting"](number)]
+    expected = cost.fit(store.rows()).hours(planned, 8, 0.5)
     assert main(["--results", str(tmp_path), "hours", "pilot", "setting", "--devices", "8", "--efficiency", "0.5"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "on 8 such devices, estimated from 1 stacks on a machine, threads: 1:"
-    assert said[2].split()[:4] == ["setting", "510", "rows", f"{expected:.2f}"]
+    assert said[2].split()[:4] == ["setting", str(len(planned)), "rows", f"{expected:.2f}"]
     assert main(["--results", str(tmp_path), "hours", "pilot", "--devices", "0"]) == 1
     assert "error: devices must be at least 1" in capsys.readouterr().err

@@ -3,10 +3,12 @@
 import pytest
 import torch
 
+from lib.balls import uniform_in_ball
 from lib.data import Dataset
 from lib.estimators import lazy_training_ratio, perturbation_stability, relative_stability, rms_stability
-from lib.experiments.measurement import epochs_measured, measure
+from lib.experiments.measurement import epochs_measured, finite_change, measure
 from lib.networks import FCN
+from lib.seeds import generator
 from lib.training import evaluate
 
 
@@ -74,3 +76,29 @@ def test_a_dead_network_has_no_relative_stability(data):
 )
 def test_the_first_and_the_last_epoch_are_measured_whatever_the_length(epochs, schedule, measured):
     assert set(epochs_measured(epochs, schedule)) == measured
+
+
+def test_a_finite_change_tends_to_the_first_order_and_is_its_own_at_a_size(data):
+    network = FCN(8, 3, 6, 3, replicas=2, dtype=torch.float64)
+    (first, _) = measure(network, initial_of(network), data, "cross_entropy", finite=True)
+    plain = measure(network, initial_of(network), data, "cross_entropy")[0]
+    assert set(first) - set(plain) == {
+        "linear_change",
+        *(f"finite_change_{r}" for r in ("0.01", "0.03", "0.1", "0.3", "1")),
+    }
+    assert first["finite_change_0.01"] == pytest.approx(first["linear_change"], rel=5e-3)
+    away = abs(first["finite_change_1"] / first["linear_change"] - 1)
+    assert away > 0.02, "so small a network is not linear over a whole ‖x‖"
+    assert first["linear_change"] == pytest.approx(first["P"], rel=0.2), "the mean over a few draws, P's over all"
+
+
+def test_a_finite_change_of_a_point_is_that_of_its_draw(data):
+    network, size = FCN(8, 3, 6, 3, dtype=torch.float64), 2.5
+    x = data.x_test.double()
+    delta = uniform_in_ball(len(x), 6, generator(0, "finite change"))
+    columns = finite_change(network, x, size)
+    with torch.no_grad():
+        change = (network(x + 0.3 * size * delta) - network(x)).norm(dim=-1).mean() / (0.3 * size)
+        slope = (network(x + 1e-7 * delta) - network(x)).norm(dim=-1).mean() / 1e-7
+    assert float(columns["finite_change_0.3"]) == pytest.approx(float(change), rel=1e-9)
+    assert float(columns["linear_change"]) == pytest.approx(float(slope), rel=1e-6)

@@ -55,6 +55,7 @@ def test_measurements_of_a_network_that_is_linear():
     assert m["P"] == pytest.approx(m["P_train"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_replica_s_result_is_its_seed_s_alone(fitted):
     """Seed 0 beside seed 1, and descent as PyTorch does it."""
     together = fit([SMALL, dataclasses.replace(SMALL, seed=1)])
@@ -92,9 +93,9 @@ def test_what_does_not_fit_says_so():
 @pytest.mark.usefixtures("one_thread")
 def test_rows_hold_what_the_register_names(store: Store):
     yaml = pytest.importorskip("yaml")
-    from lib.experiments.register import PATH
+    from lib.verdicts.register import PATHS
 
-    named = yaml.safe_load(PATH.read_text(encoding="utf-8"))["sweeps"]["random-labels"]
+    named = yaml.safe_load(PATHS[2].read_text(encoding="utf-8"))["sweeps"]["random-labels"]
     tiny = dataclasses.replace(SMALL, steps=100)
     assert sweep([tiny, dataclasses.replace(tiny, seed=1)], store) == 0
     frame = store.frame()
@@ -107,9 +108,9 @@ def test_rows_hold_what_the_register_names(store: Store):
 
 def test_the_plan_is_the_register_s():
     yaml = pytest.importorskip("yaml")
-    from lib.experiments.register import PATH
+    from lib.verdicts.register import PATHS
 
-    blocks = yaml.safe_load(PATH.read_text(encoding="utf-8"))["sweeps"]["random-labels"]["blocks"]
+    blocks = yaml.safe_load(PATHS[2].read_text(encoding="utf-8"))["sweeps"]["random-labels"]["blocks"]
     named = {
         (n, d, k, depth)
         for block in blocks

@@ -15,6 +15,7 @@ from lib.theory.bounds import (
     theorem1_terms,
     wu2021,
     wu2021_applies,
+    wu2021_crossing_log_width,
     wu2021_log_width,
 )
 from lib.theory.initialization import rms_stability
@@ -280,7 +281,14 @@ def test_table_2_refuses_sizes(function):
             function(*arguments)
 
 
-@pytest.mark.parametrize("function", [critical_width, wu2021_log_width])
+@pytest.mark.parametrize("depth", [2, 3, 10])
+def test_wus_first_term_is_the_smaller_one_from_the_crossing_on(depth):
+    y = wu2021_crossing_log_width(depth)
+    assert 2 * math.log(depth) + y / 3 + math.log(y) / 2 == pytest.approx((y + math.log(depth)) / 2, rel=1e-12)
+    assert y < wu2021_log_width(depth)
+
+
+@pytest.mark.parametrize("function", [critical_width, wu2021_log_width, wu2021_crossing_log_width])
 def test_functions_of_the_depth_refuse_depths(function):
     for depth in (1, 2.0, math.inf):
         with pytest.raises(ValueError, match="depth must be an integer of at least 2"):

@@ -13,6 +13,7 @@ from lib.theory.early_training import (
     crossover_width,
     decay_exponents,
     growth_bound,
+    growth_rate,
     guaranteed_time,
     stated_probability,
     theorem3,
@@ -138,3 +139,18 @@ def test_bad_input_is_one_sentence(call, sentence):
     with pytest.raises(ValueError, match=sentence) as raised:
         call()
     assert "\n" not in str(raised.value)
+
+
+def test_the_growth_rate_of_one_point_is_its_target():
+    # |y max(0, u·x)| is largest at u = x/‖x‖.
+    x = np.array([[0.6, 0.8]])
+    assert growth_rate(x, np.array([-3.0]), starts=20, steps=5) == pytest.approx(3)
+
+
+def test_the_growth_rate_against_a_fine_circle():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((4, 2)), np.array([1.0, -1.0, 1.0, -1.0])
+    angle = np.linspace(0, 2 * np.pi, 20_001)
+    u = np.column_stack([np.cos(angle), np.sin(angle)])
+    by_hand = np.abs((np.maximum(0, u @ x.T) * y).mean(axis=1)).max()
+    assert growth_rate(x, y) == pytest.approx(by_hand, rel=1e-5)

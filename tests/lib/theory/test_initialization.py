@@ -12,6 +12,7 @@ from scipy.stats import ks_2samp, spearmanr
 
 from lib.initializers import Initializer, get
 from lib.theory.initialization import (
+    log_chi_constant,
     lower_bound_constant,
     mean_square_gain,
     mean_stability,
@@ -252,3 +253,11 @@ def test_the_mean_tends_to_the_root_mean_square_times_chi():
     d, o = 50, 1
     ratio = mean_stability(2**14, 4, d, o, "he") / rms_stability(2**14, 4, d, o, "he")
     assert math.isclose(ratio, d / (d + 1) * math.sqrt(2 / math.pi) / math.sqrt(d / (d + 2)), rel_tol=1e-3)
+
+
+def test_the_constant_of_a_layers_spread_tends_to_five():
+    exact = [log_chi_constant(width) for width in (4, 64, 4096)]
+    assert exact[1] > exact[2] > 5 and exact[2] == pytest.approx(5, rel=1e-3)
+    gates = np.random.default_rng(0).binomial(4, 0.5, 400_000)
+    squares = np.random.default_rng(1).chisquare(gates[gates > 0])
+    assert 4 * np.log(squares).var() == pytest.approx(exact[0], rel=0.02)

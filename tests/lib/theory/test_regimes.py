@@ -157,7 +157,7 @@ def test_the_bound_on_every_layer_by_hand_and_on_a_trained_network() -> None:
         (lambda: theorem2_ratio(8, 2, 3, "he", alpha=0), "alpha must be positive"),
         (lambda: layer_change_bound([1.0], 1), "norms must be at least two"),
         (lambda: layer_change_bound([1.0, 0.0], 1), "norms must be at least two, positive"),
-        (lambda: layer_change_bound([1.0, 1.0], math.nan), "output must be non-negative"),
+        (lambda: layer_change_bound([1.0, 1.0], math.nan), "output must be at least 0 and finite"),
         (lambda: layer_change_bound([1.0, 1.0], 1, alpha=0), "alpha must be positive"),
         (lambda: theorem2_width(1, 2), "depth must be an integer of at least 2"),
         (lambda: theorem2_width(2, 0), "c must be positive"),

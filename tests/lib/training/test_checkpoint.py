@@ -1,17 +1,22 @@
 """A training that is killed and started again ends where an uninterrupted one does, to the bit."""
 
+import errno
+import itertools
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from lib import products
 from lib.data import Dataset
 from lib.networks import FCN
-from lib.training import checkpoint as checkpoints
+from lib.products import Routes, layer
 from lib.training import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -95,8 +100,7 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(points, tmp_
     with monkeypatch.context() as patched, pytest.raises(Interrupt):
         patched.setattr(os, "replace", cut)
         train(network(), data, observe=say, checkpoint=path, **OPTIONS)
-    unfinished = path.with_name("checkpoint.part")
-    unfinished.write_bytes(unfinished.read_bytes()[:100])
+    path.with_name("checkpoint.x.part").write_bytes(path.read_bytes()[:100])  # as a kill leaves it
     resumed = network()
     assert everything(resumed, train(resumed, data, observe=say, checkpoint=path, **OPTIONS)) == expected
     assert list(tmp_path.iterdir()) == []
@@ -123,7 +127,7 @@ def test_a_checkpoint_of_other_settings_is_refused(points, tmp_path, changes, op
     path = tmp_path / "checkpoint"
     train_until(3, points(), path)
     before, stack = path.read_bytes(), network(**changes)
-    with pytest.raises(ValueError, match=rf"checkpoint \S+ belongs to a training with {sentence} delete it or give"):
+    with pytest.raises(ValueError, match=rf"checkpoint \S+ belongs to a training with {sentence} delete it to start"):
         train(stack, points(), checkpoint=path, **{**OPTIONS, **options})
     assert path.read_bytes() == before
     assert all(torch.equal(a, b) for a, b in zip(stack.weights, network(**changes).weights, strict=True))
@@ -161,15 +165,101 @@ def test_a_missing_folder_is_named_before_the_first_epoch(points, tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(stack.weights, network().weights, strict=True))
 
 
-def test_a_checkpoint_of_an_earlier_version_is_taken_up(points, tmp_path):
+class Trap:
+    """A pickle that runs code when it is read."""
+
+    def __reduce__(self):
+        return open, ("/dev/null/trap",)
+
+
+@pytest.mark.parametrize(
+    "content", [Trap(), {"settings": {}, "state": Trap(), "digest": ""}, {"weights": torch.ones(2)}]
+)
+def test_what_is_no_checkpoint_of_ours_is_refused_and_runs_nothing(points, tmp_path, content):
+    path = tmp_path / "checkpoint"
+    torch.save(content, path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"checkpoint \S+ cannot be read; delete it to start this training again"):
+        train(network(), points(), checkpoint=path, **OPTIONS)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_flipped_bit_never_changes_a_result(points, tmp_path):
+    data, path, chance, damaged = points(), tmp_path / "checkpoint", random.Random(0), 0
+    whole = network()
+    expected = everything(whole, train(whole, data, observe=say, **OPTIONS))
+    train_until(9, data, path)
+    content = path.read_bytes()
+    for _ in range(15):
+        flipped = bytearray(content)
+        flipped[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        path.write_bytes(flipped)
+        resumed = network()
+        try:
+            history = train(resumed, data, observe=say, checkpoint=path, **OPTIONS)
+        except OSError as error:
+            assert re.search(r"checkpoint \S+ (is damaged|cannot be read|belongs to)", str(error))
+            assert path.read_bytes() == flipped
+            damaged += 1
+        else:  # the bit says nothing: padding, a name
+            assert everything(resumed, history) == expected
+    assert damaged > 3
+
+
+def test_what_an_observer_returns_must_be_plain(points, tmp_path):
+    with pytest.raises(ValueError, match="a checkpoint keeps plain values and tensors, got the Moment"):
+        train(network(), points(), observe=lambda moment: moment, checkpoint=tmp_path / "checkpoint", **OPTIONS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_the_checkpoint_before(points, tmp_path, monkeypatch):
     data, path = points(), tmp_path / "checkpoint"
-    train_until(3, data, path)
-    saved = torch.load(path, weights_only=False)
-    settings = {name: saved["settings"][name] for name in saved["settings"].keys() - {"alpha", "data"}}
-    checkpoints.save(path, settings, saved["state"])
-    heard = []
-    train(network(), data, observe=lambda m: heard.append(m.epoch), checkpoint=path, **OPTIONS)
-    assert min(heard) > 2
+    train_until(4, data, path)
+    before = path.read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match=r"checkpoint \S+ could not be written \(No space left on device\); one that"):
+            train(network(), data, observe=say, checkpoint=path, **OPTIONS)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_of_two_trainings_with_one_checkpoint_the_second_keeps_none(points, tmp_path, capsys):
+    data, path = points(), tmp_path / "checkpoint"
+    whole = network()
+    expected = everything(whole, train(whole, data, observe=say, **OPTIONS))
+    inner = []
+
+    def observe(moment):
+        if moment.epoch == 3 and moment.loss is None:
+            second = network()
+            inner.append(everything(second, train(second, data, observe=say, checkpoint=path, **OPTIONS)))
+            assert path.exists()
+        return say(moment)
+
+    first = network()
+    assert everything(first, train(first, data, observe=observe, checkpoint=path, **OPTIONS)) == expected
+    assert inner == [expected]
+    said = f"checkpoint {path} belongs to a training that runs; this one keeps none.\n"
+    assert capsys.readouterr().err == said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_training_goes_on_by_the_routes_by_which_it_began(points, tmp_path, monkeypatch):
+    data, path, began = points(), tmp_path / "checkpoint", Routes(forward=1)
+    monkeypatch.setattr(layer, "_refused", lambda: False)
+    with products.using(began):
+        train_until(5, data, path)
+    assert train(network(), data, checkpoint=path, observe=say, **OPTIONS).routes == {1: began.described()}
+    with products.using(began):
+        train_until(5, data, path)
+    monkeypatch.setattr(layer, "_refused", lambda: True)  # another processor
+    assert train(network(), data, checkpoint=path, observe=say, **OPTIONS).routes == {1: began.described(), 5: "mkl"}
 
 
 KILLED = """
@@ -230,8 +320,9 @@ def test_sigkill_at_random_moments_changes_nothing(tmp_path):
 
 
 def test_the_time_before_an_interruption_counts(points, tmp_path, monkeypatch):
-    ticks = iter(range(1000))
-    monkeypatch.setattr("lib.training.loop._clock", lambda: (float(tick := next(ticks)), 2.0 * tick))
+    ticks, twice = itertools.count(), itertools.count(step=2)
+    fake = SimpleNamespace(perf_counter=lambda: float(next(ticks)), process_time=lambda: float(next(twice)))
+    monkeypatch.setattr("lib.training.run.time", fake)
     options = {**OPTIONS, "epochs": 4, "stop_at": None, "observe_at": ()}
     train_until(3, points(), tmp_path / "checkpoint", **options)
     history = train(network(), points(), **options, observe=say, checkpoint=tmp_path / "checkpoint")

@@ -151,8 +151,8 @@ def test_a_dead_network_is_left_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"stop_at": 0.0}, "stop_at must be in"),
-        ({"stop_at": math.nan}, "stop_at must be in"),
+        ({"stop_at": 0.0}, "stop_at must be positive and finite"),
+        ({"stop_at": math.nan}, "stop_at must be positive and finite"),
         ({"tolerance": 1.0}, "tolerance must be in"),
         ({"max_steps": 0}, "max_steps must be an integer of at least 1"),
     ],

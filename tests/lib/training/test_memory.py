@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lib.networks import FCN
-from lib.training import loop, memory, train
+from lib.training import loop, memory, run, train
 from lib.training.memory import required_bytes
 
 WIDE = {"width": 300, "depth": 4, "in_features": 6, "out_features": 3}
@@ -22,21 +22,30 @@ def available(monkeypatch):
 @pytest.mark.parametrize("batch_size", [10, 64, 200])
 def test_the_estimate_is_what_a_training_allocates(points, batch_size, momentum):
     data, network = points(), FCN(**WIDE, replicas=2)
-    settings = {"batch_size": batch_size, "momentum": momentum, "loss": "cross_entropy", "weight_decay": 0.0}
-    run = loop._Run(network, data.x, data.y, {**settings, "observe_at": (), "stop_at": None}, None)
-    rows = next(iter(run.descents.values())).rows
-    tensors = [data.x, data.y, rows, *(run.velocities or ())]
-    for descent in run.descents.values():
-        tensors += [*descent.hidden, descent.output, descent.target, descent.total, *descent.deltas, descent.index]
+    settings = {
+        "batch_size": batch_size,
+        "momentum": momentum,
+        "loss": "cross_entropy",
+        "weight_decay": 0.0,
+        "precision": "fp32",
+    }
+    training = run.Run(network, data.x, data.y, {**settings, "observe_at": (), "stop_at": None}, None)
+    rows = next(iter(training.descents.values())).rows
+    tensors = [data.x, data.y, rows, *(training.velocities or ())]
+    for descent in training.descents.values():
+        passes = descent.passes
+        tensors += [*passes.hidden, passes.output, *passes.deltas[1:], descent.target, descent.total, descent.index]
     order = network.replicas * len(data.x) * 8
-    made = sum(tensor.numel() * tensor.element_size() for tensor in tensors) + order
+    # Layers share buffers: what counts is the memory behind the tensors.
+    behind = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors}
+    made = sum(behind.values()) + order
     assert required_bytes(network, len(data.x), batch_size, momentum) == pytest.approx(made, rel=0.02)
 
 
 def test_a_refusal_says_what_was_asked_what_there_is_and_what_fits(points, available, monkeypatch):
     network = FCN(**WIDE, replicas=2)
     before = [weight.detach().clone() for weight in network.weights]
-    for name in ("prepare", "Descent", "MatchedLoss"):
+    for name in ("prepare", "Run"):
         monkeypatch.setattr(loop, name, lambda *_: pytest.fail("something was allocated"))
     available(2**20)
     with pytest.raises(MemoryError) as refusal:

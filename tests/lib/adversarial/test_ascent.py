@@ -1,0 +1,136 @@
+"""PGD stays in ball and range, is best of its steps, finds known optima, and treats a stack as its modules."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from lib.adversarial import Attack, attacked_points
+from lib.adversarial.ascent import stack_gradient
+
+
+def losses(network, points, y):
+    f = network(points).detach()
+    f = f if f.ndim == 3 else f.unsqueeze(0)
+    return functional.cross_entropy(f.flatten(0, 1), y.repeat(len(f)), reduction="none").view(f.shape[:2])
+
+
+@pytest.mark.parametrize("pixels", [None, (0.0, 1.0)])
+@pytest.mark.parametrize(("norm", "epsilon"), [("linf", 0.1), ("linf", 0.6), ("l2", 0.5), ("l2", 3.0)])
+def test_attacked_points_stay_in_the_ball_and_the_range_and_lose_no_less_than_x(make, images, norm, epsilon, pixels):
+    network = make()
+    x, y = images[0].x[:60].double(), images[0].y[:60]
+    points = attacked_points(network, x, y, Attack(epsilon, norm, steps=4, pixels=pixels), seed=3)
+    assert points.shape == (2, 60, 64)
+    shift = points - x
+    size = shift.abs().amax(dim=2) if norm == "linf" else shift.norm(dim=2)
+    assert (size <= epsilon * (1 + 1e-6)).all()
+    if pixels is not None:
+        assert (points >= 0).all()
+        assert (points <= 1).all()
+    clean, attacked = losses(network, x, y), losses(network, points, y)
+    assert (attacked >= clean).all()
+    assert (attacked > clean).double().mean() > 0.9
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_a_step_too_far_is_taken_back(norm):
+    """The loss −‖x̂ − c‖² is highest at c, which a long step leaves far behind."""
+    x, c = torch.zeros(1, 3, 4, dtype=torch.float64), 0.1
+    attack = Attack(3.0, norm, steps=3, step_size=2.0, random_start=False)
+
+    def compute(points, target):
+        return -(points - c).square().sum(dim=2), -2 * (points - c)
+
+    assert torch.equal(attack.ascend(compute, x, x, x, best=True), x)
+    assert (compute(attack.ascend(compute, x, x, x, best=False), x)[0] < compute(x, x)[0]).all()
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("random_start", [True, False])
+def test_the_optimum_of_a_linear_model_is_reached(linear, norm, random_start):
+    model, x, y = linear
+    epsilon = 0.3
+    # A step of ε halves what a random start in the ℓ2 ball has across the gradient.
+    attack = Attack(epsilon, norm, steps=40, step_size=epsilon, random_start=random_start)
+    points = attacked_points(model, x, y, attack)[0]
+    away = (2 * y.double() - 1)[:, None] * (model.weight[0] - model.weight[1]).detach()
+    best = away.sign() if norm == "linf" else functional.normalize(away, dim=1)
+    torch.testing.assert_close(points, x + epsilon * best, rtol=0, atol=1e-7)
+    once = attacked_points(model, x, y, Attack(epsilon, norm, steps=1, step_size=epsilon, random_start=False))[0]
+    torch.testing.assert_close(once, x + epsilon * best, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_in_a_range_the_optimum_of_a_linear_model_is_cut_there(linear, norm):
+    model, x, y = linear
+    points = attacked_points(model, x, y, Attack(10.0, norm, steps=40, pixels=(0.0, 1.0)))[0]
+    away = (2 * y.double() - 1)[:, None] * (model.weight[0] - model.weight[1]).detach()
+    torch.testing.assert_close(points, (away > 0).double(), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_a_stack_is_attacked_as_its_modules_and_its_single_replicas_are(make, images, norm):
+    network, attack = make(replicas=3, seed=5), Attack(0.3, norm, steps=5, pixels=(0.0, 1.0))
+    x, y = images[0].x[:40].double(), images[0].y[:40]
+    points = attacked_points(network, x, y, attack, seed=1)
+    for r in range(3):
+        torch.testing.assert_close(points[r], attacked_points(network.module(r), x, y, attack, seed=1)[0])
+        assert torch.equal(points[r], attacked_points(make(replicas=1, seed=5 + r), x, y, attack, seed=1)[0])
+
+
+def test_written_out_gradients_at_points_are_autograds(make):
+    network = make()
+    stream = torch.Generator().manual_seed(0)
+    points = torch.randn(2, 7, 64, generator=stream, dtype=torch.float64, requires_grad=True)
+    target = torch.rand(2, 7, 10, generator=stream, dtype=torch.float64)
+    target /= target.sum(dim=-1, keepdim=True)
+    expected = -(network(points).log_softmax(dim=-1) * target).sum(dim=-1)
+    (slope,) = torch.autograd.grad(expected.sum(), points)
+    found = stack_gradient(network, 7)(points.detach(), target)
+    torch.testing.assert_close(found[0], expected.detach(), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(found[1], slope, rtol=1e-9, atol=1e-12)
+
+
+def test_any_module_is_attacked_in_eval_mode_in_its_own_shape():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Dropout(0.9), nn.Linear(8, 3))
+    x, y = torch.rand(5, 1, 4, 4), torch.tensor([0, 1, 2, 0, 1])
+    points = attacked_points(module, x, y, Attack(0.1))
+    assert points.shape == (1, 5, 1, 4, 4)
+    assert torch.equal(points, attacked_points(module, x, y, Attack(0.1)))
+    assert module.training
+    assert module[2].training
+    assert all(parameter.grad is None for parameter in module.parameters())
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"epsilon": -0.1}, "epsilon must be positive and finite, got -0.1."),
+        ({"epsilon": math.nan}, "epsilon must be positive and finite, got nan."),
+        ({"epsilon": 0.1, "steps": 0}, "steps must be an integer of at least 1, got 0."),
+        ({"epsilon": 0.1, "step_size": 0.0}, "step_size must be positive and finite, got 0.0."),
+        ({"epsilon": 0.1, "norm": "l1"}, "norm must be one of linf, l2, got 'l1'."),
+        ({"epsilon": 0.1, "pixels": (1.0, 0.0)}, "pixels must be (low, high) with low < high, got (1.0, 0.0)."),
+    ],
+)
+def test_what_is_no_attack_is_refused(options, sentence):
+    with pytest.raises(ValueError) as refused:
+        Attack(**options)
+    assert str(refused.value) == sentence
+
+
+def test_points_out_of_range_and_networks_without_gradients_are_refused(linear):
+    model, x, y = linear
+    with pytest.raises(ValueError, match=r"x must lie in pixels = \(0.0, 1.0\), got values from .* to 3"):
+        attacked_points(model, 3 * x / x.max(), y, Attack(0.1, pixels=(0.0, 1.0)))
+
+    class Detached(nn.Module):
+        def forward(self, x):
+            return model(x).detach()
+
+    with pytest.raises(ValueError, match="network must have outputs that autograd can differentiate"):
+        attacked_points(Detached(), x, y, Attack(0.1))

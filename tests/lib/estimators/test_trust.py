@@ -1,0 +1,112 @@
+"""When a derivative is believed, and when a network is refused: silent changes, cut branches, kinks, drifts."""
+
+import pytest
+import torch
+from torch import nn
+from zoo_modules import Through
+
+from lib.estimators import finite_stability, jacobian, perturbation_stability, rms_stability, tangent_kernel
+from lib.estimators.trust import gap
+
+CUT = "must have outputs that autograd can differentiate"
+
+
+def points(n=8, dtype=torch.float32):
+    return torch.randn(n, 6, generator=torch.Generator().manual_seed(0), dtype=dtype)
+
+
+def through(middle, hidden=8):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return Through(middle, hidden=hidden)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("share", [0.01, 0.03, 0.1])
+def test_a_branch_without_a_derivative_is_told_however_small_its_share(share, dtype):
+    network = through(lambda h: torch.tanh(h) + share * torch.sin(2 * h.detach())).to(dtype)
+    for measure in (perturbation_stability, tangent_kernel):
+        with pytest.raises(ValueError, match=CUT):
+            measure(network, points(dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_one_output_of_many_without_a_derivative_is_told(dtype):
+    body = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 100)).to(dtype)
+
+    class Last(nn.Module):
+        def forward(self, x):
+            y = body(x)
+            return torch.cat([y[:, :-1], y[:, -1:].detach()], dim=1)
+
+    with pytest.raises(ValueError, match=CUT):
+        perturbation_stability(Last(), points(dtype=dtype))
+
+
+@pytest.mark.parametrize("width", [8, 512])
+@pytest.mark.parametrize("unit", [nn.ReLU, nn.Hardtanh, nn.LeakyReLU, nn.SiLU, nn.Softplus])
+def test_kinks_all_around_pass_for_no_cut(unit, width):
+    for seed in range(5):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            layers = [nn.Linear(6, width), unit(), nn.Linear(width, width), unit(), nn.Linear(width, 3)]
+        assert perturbation_stability(nn.Sequential(*layers), points()).isfinite().all()
+
+
+def test_points_that_leave_the_graph_among_others_are_told():
+    def some(h):
+        return torch.where(h[:, :1] > 0, torch.tanh(h), torch.tanh(h.detach()))
+
+    with pytest.raises(ValueError, match=CUT):
+        perturbation_stability(through(some), points(32))
+
+
+def test_a_network_that_gives_its_points_back_has_the_derivative_one():
+    for network in (nn.Identity(), nn.Flatten()):
+        assert torch.equal(jacobian(network, points())[0], torch.eye(6).expand(8, 6, 6))
+
+
+def test_a_kink_away_from_zero_has_no_stability_and_an_extremum_has_zero():
+    class Of(nn.Module):
+        def __init__(self, function):
+            super().__init__()
+            self.function = function
+
+        def forward(self, x):
+            return self.function(x - 1)
+
+    x = torch.stack([torch.ones(6), 2 * torch.ones(6), torch.zeros(6)])
+    assert perturbation_stability(Of(torch.relu), x)[0].isnan().tolist() == [True, False, False]
+    assert perturbation_stability(Of(torch.relu), x)[0, 1:].gt(0).tolist() == [True, False]
+    assert perturbation_stability(Of(torch.square), x)[0].gt(0).tolist() == [False, True, True]
+    assert perturbation_stability(Of(torch.square), x.double())[0].gt(0).tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize("size", [1e-4, 1e-2])
+def test_what_is_random_or_moves_in_eval_mode_is_refused(size):
+    def moves(h):
+        moves.mean = moves.mean + size * h.detach().mean().double().item()
+        return torch.tanh(h + moves.mean)
+
+    moves.mean = 0.0
+    for middle in (moves, lambda h: torch.tanh(h + size * torch.randn_like(h))):
+        for measure in (perturbation_stability, lambda n, x: finite_stability(n, x, 0.1, samples=2)[0]):
+            with pytest.raises(ValueError, match="the same outputs whenever it is called"):
+                measure(through(middle), points())
+
+
+def test_what_is_infinitely_far_apart_is_so():
+    assert gap(torch.ones(2), torch.zeros(2)) == 1.0
+    assert gap(torch.zeros(2), torch.zeros(2)) == 0.0
+
+
+def test_a_saturated_softmax_has_its_tiny_derivative():
+    """Its small steps drown in rounding and a wide one bends: nothing contradicts autograd there."""
+    generator = torch.Generator().manual_seed(1)
+    linear = nn.Linear(6, 4, bias=False, dtype=torch.float64)
+    with torch.no_grad():
+        linear.weight.copy_(50 * torch.randn(4, 6, generator=generator, dtype=torch.float64))
+    x = torch.randn(5, 6, generator=generator, dtype=torch.float64)
+    network = nn.Sequential(linear, nn.Softmax(dim=-1))
+    exact = torch.func.vmap(torch.func.jacrev(network))(x)
+    assert torch.allclose(rms_stability(network, x)[0], exact.flatten(1).norm(dim=1) / 8**0.5, rtol=1e-10, atol=0)
