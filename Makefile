@@ -4,22 +4,32 @@ PROFILE ?= quick
 DEVICE ?= cpu
 RUN := .venv/bin/python
 INSTALLED := .venv/installed
+JAX := benchmarks/.venv-jax
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book test test-slow serve data bench clean
+.PHONY: help book pdf test test-slow test-nightly torture serve data assignments bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: $(INSTALLED) ## execute what changed and build the site (PROFILE=quick or paper)
 	@$(RUN) -m book build --profile $(PROFILE)
 
+pdf: book ## print the book as _build/book.pdf (needs a Chromium)
+	@$(RUN) -m book pdf
+
 test: $(INSTALLED) ## run every test but the slow ones
-	@$(RUN) -m pytest -m "not slow"
+	@$(RUN) -m pytest -n auto -m "not slow and not nightly"
 
 test-slow: $(INSTALLED) ## run the tests that are slow by nature
-	@$(RUN) -m pytest -m slow
+	@$(RUN) -m pytest -n auto -m slow
+
+test-nightly: $(INSTALLED) ## run whole tables and repetitions of what other tests look at once
+	@$(RUN) -m pytest -n auto -m nightly
+
+torture: $(INSTALLED) ## kill builds and sweeps and forge rows, in full counts (the tests run a part)
+	@$(RUN) tests/torture
 
 serve: book ## build the book and open it in the browser
 	@$(RUN) -m book serve
@@ -27,11 +37,20 @@ serve: book ## build the book and open it in the browser
 data: $(INSTALLED) ## download MNIST and Fashion-MNIST into $BOOK_DATA (default: data)
 	@$(RUN) -m lib.data
 
-bench: $(INSTALLED) ## measure speed side by side, on a quiet machine (DEVICE=cpu or cuda); goes on where it stopped
+assignments: $(INSTALLED) ## release all assignments into ./course
+	@$(RUN) -m assignments release
+
+bench: $(INSTALLED) $(JAX)/installed ## measure speed side by side, on a quiet machine (DEVICE=cpu or cuda); goes on where it stopped
 	@$(RUN) -m benchmarks --device $(DEVICE)
 
 clean: ## remove what was built; .venv and data stay
 	rm -rf _build .pytest_cache .ruff_cache
+
+# JAX, a peer of the benchmarks, lives in an environment of its own. Where it cannot be had, the rest is measured.
+$(JAX)/installed: benchmarks/requirements-jax.txt | $(INSTALLED)
+	@rm -rf $(JAX)
+	@{ $(PYTHON) -m venv $(JAX) && $(JAX)/bin/python -m pip install --quiet --disable-pip-version-check -r $< && touch $@; } || \
+		{ rm -rf $(JAX); echo "JAX could not be installed; it is left out." >&2; }
 
 # The stamp goes first and comes back last, so that an interrupted installation is done again.
 $(INSTALLED): requirements.txt constraints.txt pyproject.toml
