@@ -27,9 +27,12 @@ _NARROW = 16  # numbers of two registers
 KINDS = ("forward", "down", "update")
 # Relative error that a product in float32 may have against float64: MKL's is 2 to 6e-7, one rounded to bf16 has 3e-3.
 _ALLOWED_ERROR = 1e-6
+# torch leaves products of at most 16³ multiplications to MKL whatever its switch says, and counts a whole stack's: only
+# a layer of more weights goes to oneDNN for any number of replicas and points.
+_MOST_OF_MKL = 16**3
 # Layers (fan_in, fan_out) at which an unknown processor is timed, by size, with the stack and the batch that are usual
 # in this book; a route must be faster by this share to be taken.
-_LADDER = ((16, 16), (32, 32), (64, 64), (784, 16), (128, 128), (784, 64), (256, 256), (512, 512))
+_LADDER = ((784, 16), (128, 128), (784, 64), (256, 256), (512, 512))
 _NARROW_LADDER = ((64, 10), (128, 10), (256, 10), (512, 10))
 _STACK, _BATCH, _REPEATS, _GAIN = 5, 64, 9, 0.1
 
@@ -42,7 +45,7 @@ class Routes:
 
     Attributes:
         forward, down, update: the fewest weights (fan_in × fan_out) of a layer whose products of this kind (`KINDS`)
-            oneDNN computes, and not MKL; None: of no layer.
+            oneDNN computes, and not MKL; None: of no layer. A layer of at most 16³ weights is MKL's in any case.
         transposed: the fewest inputs of a layer with less than 16 outputs for which MKL computes yᵀ = Wᵀxᵀ instead of
             y = xW: its kernels are several times slower on rows of ten numbers; None: for no layer.
     """
@@ -55,7 +58,7 @@ class Routes:
     def of(self, kind: str, fan_in: int, fan_out: int) -> str:
         """Return "mkl", "transposed" or "onednn" for a product of a layer."""
         least = getattr(self, kind)
-        if least is not None and fan_in * fan_out >= least:
+        if least is not None and fan_in * fan_out >= max(least, _MOST_OF_MKL + 1):
             return "onednn"
         narrow = self.transposed is not None and fan_out < _NARROW and fan_in >= self.transposed
         return "transposed" if narrow and kind != "down" else "mkl"

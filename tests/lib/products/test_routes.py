@@ -82,7 +82,7 @@ def test_an_unknown_processor_is_timed_once_and_the_times_are_kept(tmp_path):
     assert (first.timings > 0, second.timings) == (True, 0)
     other = Fake(Processor("Vendor Z10", UNKNOWN.instructions))
     other.slower = lambda kind, weights: 0.5
-    assert choose(other, tmp_path / "cache")[0] == Routes(256, 256, 256, 64)
+    assert choose(other, tmp_path / "cache")[0] == Routes(12_544, 12_544, 12_544, 64)
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
@@ -124,6 +124,12 @@ def test_where_nothing_can_be_kept_mkl_computes(tmp_path):
 def test_a_route_that_loses_at_a_larger_layer_is_not_taken_at_a_smaller_one():
     machine = Fake(UNKNOWN, slower=lambda kind, weights: 2.0 if weights == 65_536 else 0.5)
     assert routes.timed(machine) == Routes(262_144, 262_144, 262_144, 64)
+
+
+def test_what_torch_may_leave_to_mkl_is_mkls_whatever_the_routes_say():
+    everywhere = Routes(1, 1, 1)
+    assert {everywhere.of(kind, 64, 64) for kind in KINDS} == {"mkl"}
+    assert {everywhere.of(kind, 64, 65) for kind in KINDS} == {"onednn"}
 
 
 @pytest.mark.parametrize("some", [MKL, Routes(forward=8192), Routes(1, 2, 3, 4)])
