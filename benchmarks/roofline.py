@@ -54,6 +54,11 @@ def measure(device: str, size: int = 8192, copied: int = 2**28) -> Roof:
     return Roof(2 * size**3 / min(multiply[2:]), 2 * source.nbytes / min(copy[2:]))
 
 
+def operations(width: int, depth: int, batch: int) -> int:
+    """Return the floating-point operations of a step's products: forward, down except to the pixels, and the update."""
+    return 2 * batch * (2 * 784 * width + 3 * width**2 * (depth - 2) + 3 * width * 10)
+
+
 def seconds_of_a_step(roof: Roof, width: int, depth: int, replicas: int, batch: int) -> Limit:
     """Return the least seconds of a step of one replica: its multiplications, or the bytes that it must move.
 
@@ -61,10 +66,9 @@ def seconds_of_a_step(roof: Roof, width: int, depth: int, replicas: int, batch: 
     gradients are written once and read twice.
     """
     hidden = width**2 * (depth - 2)
-    flops = 2 * batch * (2 * 784 * width + 3 * hidden + 3 * width * 10)
     weights = 784 * width + hidden + 10 * width
     moved = 4 * (4 * weights + batch * (2 * 784 + 6 * width * (depth - 1)))
-    compute, memory = flops / roof.flops, moved / roof.bytes
+    compute, memory = operations(width, depth, batch) / roof.flops, moved / roof.bytes
     return Limit(max(compute, memory), "compute" if compute > memory else "memory")
 
 

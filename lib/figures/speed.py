@@ -38,3 +38,26 @@ def ratios_over_width(table: pd.DataFrame | None, titles: Mapping[str, str]) -> 
         axis.tick_params(labelleft=True)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
+
+
+def seconds_of_an_operation(table: pd.DataFrame | None, flat: float) -> Figure:
+    """Draw the time of one floating-point operation over the width: level where cost grows as the arithmetic does.
+
+    Args:
+        table: one line a width: width, and min, median and max of the seconds; None if nothing was measured.
+        flat: a band of so many times between its edges is drawn about the medians; what stays inside is level.
+    """
+    figure, axis = plt.subplots(figsize=(6.0, 3.4))
+    if table is None:
+        axis.set_axis_off()
+        axis.text(0.5, 0.5, "not measured yet", ha="center", va="center")
+        return figure
+    middle = 1e12 * (table["median"].min() * table["median"].max()) ** 0.5
+    axis.axhspan(middle / flat**0.5, middle * flat**0.5, color="0.92", label=f"{flat:g} times between the edges")
+    error = [1e12 * (table["median"] - table["min"]), 1e12 * (table["max"] - table["median"])]
+    axis.errorbar(table.width, 1e12 * table["median"], error, color="black", marker="o", capsize=2, label="ours")
+    width_axis(axis, table.width)
+    axis.set_ylim(bottom=0)
+    axis.set_ylabel("picoseconds an operation")
+    axis.legend(loc="lower right")
+    return figure

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import attacked, estimators, peers, sweeping, timings, training
+from benchmarks import attacked, estimators, peers, roofline, scaling, sweeping, timings, training
 from benchmarks.__main__ import main, selection
 from lib.data import Dataset
 from lib.sweeps import machine
@@ -87,9 +87,8 @@ def fake_mnist(monkeypatch):
         class transforms:
             ToTensor = object
 
-    monkeypatch.setattr(training, "load", load)
-    monkeypatch.setattr(estimators, "load", load)
-    monkeypatch.setattr(attacked, "load", load)
+    for module in (training, scaling, estimators, attacked):
+        monkeypatch.setattr(module, "load", load)
     monkeypatch.setattr(training, "import_torchvision", lambda: Torchvision)
     monkeypatch.setattr(training, "warm_up", lambda device: None)
 
@@ -173,6 +172,21 @@ def network_and_points():
     return FCN(16, 4, 784, 10), torch.rand(5, 784, generator=torch.Generator().manual_seed(0))
 
 
+def test_the_time_of_an_operation_is_compared_over_widths(fake_mnist, tmp_path, monkeypatch):
+    monkeypatch.setattr(scaling.Scaling.measure, "__defaults__", ((8, 16),))
+    assert quick(tmp_path, "scaling") == 0
+    (cell,) = json.loads((tmp_path / "scaling-cpu.json").read_text())["cells"]
+    assert list(cell["contenders"]) == ["8", "16"]
+    by_turn = zip(*(cell["contenders"][m]["repeats"] for m in ("8", "16")), strict=True)
+    assert cell["ratios"]["least/most"]["repeats"] == pytest.approx([min(turn) / max(turn) for turn in by_turn])
+    assert all(0 < value["median"] < 1e-4 for value in cell["contenders"].values())
+
+
+def test_the_operations_of_a_step_are_counted():
+    # Forward 2·n·k·l a layer; the update as many; the gradient down as many, except through the first layer.
+    assert roofline.operations(3, 4, 5) == 2 * 5 * (2 * 784 * 3 + 3 * (9 + 9 + 30))
+
+
 @pytest.mark.nightly
 def test_a_sweep_with_two_workers_is_compared_with_one():
     before = torch.get_num_threads()
@@ -200,7 +214,8 @@ def test_a_benchmark_does_not_start_while_a_sweep_runs(tmp_path, capsys):
     [
         (
             ["speed"],
-            "there is no benchmark 'speed'; there are training, estimators, attacked, convolutional, sweep, tf32.",
+            "there is no benchmark 'speed'; there are training, scaling, estimators, attacked, convolutional, sweep, "
+            "tf32.",
         ),
         (["training", "--only", "m=wide"], "--only takes parts like m=64 with the letters m, L, R, n, got 'm=wide'."),
         (["training", "--repeats", "0"], "--repeats, --threads and --block must be positive."),
@@ -228,4 +243,5 @@ def test_targets_are_cells_that_are_measured():
     assert all(target["settings"] in estimators.CELLS for target in estimators.TARGETS)
     assert all(target["settings"] in attacked.ATTACKED for target in attacked.ATTACKED_TARGETS)
     assert all(target["settings"] in attacked.CONVOLUTIONAL for target in attacked.CONVOLUTIONAL_TARGETS)
+    assert all(target["settings"] in scaling.CELLS for target in scaling.TARGETS)
     assert all(target["settings"] in sweeping.CELLS for target in sweeping.TARGETS)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import matplotlib.pyplot as plt
 import pandas as pd
+import pytest
 
-from lib.figures.speed import ratios_over_width
+from lib.figures.speed import ratios_over_width, seconds_of_an_operation
 
 _TITLES = {name: f"× {name}" for name in ("a", "b", "c", "d")}
 
@@ -24,3 +25,15 @@ def test_nothing_measured_is_said() -> None:
     figure = ratios_over_width(None, _TITLES)
     assert [axis.texts[0].get_text() for axis in figure.axes] == ["not measured yet"] * 4
     plt.close(figure)
+
+
+def test_the_time_of_an_operation_is_drawn_with_the_band_in_which_it_is_level() -> None:
+    table = pd.DataFrame({"width": [256, 512], "min": [1e-12, 2e-12], "median": [2e-12, 3e-12], "max": [3e-12, 4e-12]})
+    axis = seconds_of_an_operation(table, 1.5).axes[0]
+    (band,) = axis.patches
+    assert band.get_height() > 0 and (band.get_y() + band.get_height()) / band.get_y() == pytest.approx(1.5)
+    assert list(axis.containers[0].lines[0].get_ydata()) == pytest.approx([2, 3])
+    plt.close(axis.figure)
+    empty = seconds_of_an_operation(None, 1.5)
+    assert empty.axes[0].texts[0].get_text() == "not measured yet"
+    plt.close(empty)
