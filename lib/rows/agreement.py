@@ -88,8 +88,8 @@ def differences(
 ) -> list[Difference]:
     """Compare every moment and value of a row with another training of its configuration.
 
-    Values that only the other one has, as an early row lacks later quantities, are not held against the row, unless it
-    lacks them at some moment alone, or other rows of its cell have them.
+    Values that only the other one has, as an early row lacks later quantities and all matched losses, are not held
+    against the row, unless it lacks them at some moment alone, or other rows of its cell have them.
 
     Args:
         stored: a row.
@@ -104,7 +104,6 @@ def differences(
     found = [Difference("", "failure", stored.get("failure"), again.get("failure"), apart, limit)]
     end = None if same else min(_last_step(stored), _last_step(again))
     left = {moment(measurement): measurement for measurement in again["measurements"]}
-    families = {moment(measurement).split()[0] for measurement in stored["measurements"]}
     for measurement in stored["measurements"]:
         when = moment(measurement)
         other = left.pop(when, None)
@@ -130,7 +129,7 @@ def differences(
     found += [
         Difference(when, "moment", None, other.get("epoch"), 0.0 if _at_the_end(other, end) else math.inf, limit)
         for when, other in left.items()
-        if when.split()[0] in families
+        if "reached" in required or not when.startswith("loss")
     ]
     if stored.get("trace") and again.get("trace"):
         for name, series in stored["trace"].items():

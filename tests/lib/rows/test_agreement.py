@@ -32,3 +32,21 @@ def test_an_epoch_is_never_missed():
     stored = row("A", {})
     stored["measurements"].append({"epoch": 0.95, "step": 900, "reached": None, "P": 0.5})
     assert unbounded(stored, row("B", {}))
+
+
+def test_a_row_may_lack_matched_losses_altogether_where_no_row_of_its_cell_has_any_and_no_other_moment():
+    again = row("A", {0.5: 400, 1.0: None})
+    early = row("A", {})
+    for measurement in early["measurements"]:
+        del measurement["reached"]
+    assert not unbounded(early, again)
+    assert unbounded(row("A", {}), again)
+    assert any(math.isinf(each.deviation) for each in differences(early, again, expected={"reached"}))
+    again["measurements"] += [{"epoch": 0.5, "step": 469, "share": 0.5, "P": 0.5}]
+    assert unbounded(early, again)
+
+
+def test_the_only_measurement_of_an_epoch_is_missed_too():
+    stored, again = row("A", {0.5: 400}), row("A", {0.5: 400})
+    stored["measurements"] = [m for m in stored["measurements"] if m["reached"] is not None]
+    assert unbounded(stored, again)
