@@ -127,10 +127,22 @@ def paired(
     Returns:
         The columns `by`, then mean, low, high and the number of pairs (see `log_interval`, `mean_interval`).
     """
-    sides = frame[frame[column].isin([high, low])].pivot_table(index=[*by, "seed"], columns=column, values=quantity)
-    sides = sides.reindex(columns=[high, low]).dropna()
+    sides = _sides(frame, quantity, column, high, low, by)
     effect = sides[high] / sides[low] if log else sides[high] - sides[low]
     return summarise(effect.rename("effect").reset_index(), "effect", by, log=log)
+
+
+def paired_keys(frame: pd.DataFrame, quantity: str, column: str, high: object, low: object, by: list[str]) -> pd.Series:
+    """Return the keys of the rows behind each line of `paired`, a tuple for each group of `by`."""
+    pairs = _sides(frame, quantity, column, high, low, by).reset_index()[[*by, "seed"]]
+    behind = frame[frame[column].isin([high, low])].merge(pairs, on=[*by, "seed"])
+    return behind.groupby(by)["key"].agg(lambda keys: tuple(dict.fromkeys(keys)))
+
+
+def _sides(frame: pd.DataFrame, quantity: str, column: str, high: object, low: object, by: list[str]) -> pd.DataFrame:
+    """Return a quantity at two values of a column, a line for each group and seed that has both."""
+    sides = frame[frame[column].isin([high, low])].pivot_table(index=[*by, "seed"], columns=column, values=quantity)
+    return sides.reindex(columns=[high, low]).dropna()
 
 
 def _t_interval(values: np.ndarray, level: float) -> tuple[float, float, float]:

@@ -21,7 +21,7 @@ from lib.figures.style import (
     log_axis,
     width_axis,
 )
-from lib.trends import paired
+from lib.trends import paired, paired_keys
 
 MOMENTS = {
     "start": Look("at initialization", CATEGORIES[5], "o"),
@@ -80,9 +80,12 @@ def depth_effects(rows: pd.DataFrame, crossed: pd.DataFrame, deep: int = 10, sha
         widths: set[int] = set()
         for moment, look in MOMENTS.items():
             part = of_name[of_name["moment"] == moment]
-            table = paired(part, "P", "depth", deep, shallow, ["width"])
+            sides = part, "P", "depth", deep, shallow, ["width"]
+            table = paired(*sides)
             widths |= set(table["width"])
-            axis.plot(table["width"], table["mean"], color=look.colour, marker=look.marker, label=look.label)
+            (line,) = axis.plot(table["width"], table["mean"], color=look.colour, marker=look.marker, label=look.label)
+            named = initialization_look(name).label
+            line.rows_behind = {m: (f"{named}, width {m}", keys) for m, keys in paired_keys(*sides).items()}
             axis.fill_between(table["width"], table["low"], table["high"], color=look.colour, alpha=0.18, linewidth=0)
             lost = part[part["depth"] == deep].groupby("width")["trained"].all()
             lost = table[table["width"].isin(lost.index[~lost])]
@@ -93,17 +96,21 @@ def depth_effects(rows: pd.DataFrame, crossed: pd.DataFrame, deep: int = 10, sha
         log_axis(axis, f"$P$ at $L = {deep}$ over $L = {shallow}$" if axis is axes[0] else "")
         if axis is not axes[0]:
             axis.tick_params(labelleft=False)
-    effects = paired(crossed, "P", "depth", deep, shallow, ["initializer", "scaling", "momentum"])
-    complete = crossed.groupby(["initializer", "scaling", "momentum"])["trained"].all()
+    by = ["initializer", "scaling", "momentum"]
+    effects = paired(crossed, "P", "depth", deep, shallow, by)
+    behind, complete = paired_keys(crossed, "P", "depth", deep, shallow, by), crossed.groupby(by)["trained"].all()
     last = axes[-1]
     for line in effects.itertuples():
         look = initialization_look(line.initializer)
         place = SETTINGS.index((line.scaling, line.momentum)) + 0.15 * (1 if line.initializer == "lecun" else -1)
-        filled = complete[line.initializer, line.scaling, line.momentum]
+        group = line.initializer, line.scaling, line.momentum
+        filled = complete[group]
         bar = [[line.mean - line.low], [line.high - line.mean]]
-        last.errorbar(line.mean, place, xerr=bar, fmt=look.marker, capsize=3,
-                      color=look.colour, markerfacecolor=look.colour if filled else "white",
-                      label=look.label if filled else None)  # fmt: skip
+        drawn = last.errorbar(line.mean, place, xerr=bar, fmt=look.marker, capsize=3,
+                              color=look.colour, markerfacecolor=look.colour if filled else "white",
+                              label=look.label if filled else None)  # fmt: skip
+        named = f"{look.label}, {setting_name(line.scaling, line.momentum)}, after 50 epochs"
+        drawn.lines[0].rows_behind = {line.mean: (named, behind[group])}
     last.axvline(1, color="black", linewidth=0.8)
     last.set(
         xscale="log",
@@ -144,7 +151,7 @@ def law_of_gamma(exact: Mapping[str, Mapping[int, float]], drawn: pd.DataFrame) 
 
     Args:
         exact: initialization -> depth -> value.
-        drawn: one line a network with initializer, depth and P_rms.
+        drawn: one line a batch of networks with initializer, depth and P_rms.
     """
     figure, axis = plt.subplots(figsize=(PAGE_WIDTH, 4.4))
     for name, values in exact.items():
@@ -160,7 +167,8 @@ def rank_paradox(
     """Draw accuracy under noise and under attack against P, one point a cell, with a line within each initialization.
 
     Args:
-        cells: means over seeds of trained cells: initializer, depth, P, and the accuracies.
+        cells: means over seeds of trained cells: initializer, depth, width, P, and the accuracies, with the `keys` of
+            their rows.
         robustness: the two columns.
     """
     figure, axes = plt.subplots(1, 2, figsize=(PAGE_WIDTH, 4.2))
@@ -168,8 +176,11 @@ def rank_paradox(
     for axis, column in zip(axes, robustness, strict=True):
         for name in (name for name in INITIALIZATIONS if name in set(cells["initializer"])):
             part, look = cells[cells["initializer"] == name], initialization_look(name)
-            axis.scatter(part["P"], part[column], s=8 * part["depth"], color=look.colour, marker=look.marker,
-                         edgecolor="white", linewidth=0.5, label=look.label)  # fmt: skip
+            drawn = axis.scatter(part["P"], part[column], s=8 * part["depth"], color=look.colour, marker=look.marker,
+                                 edgecolor="white", linewidth=0.5, label=look.label)  # fmt: skip
+            drawn.rows_behind = {
+                cell.P: (f"depth {cell.depth}, width {cell.width}", cell.keys) for cell in part.itertuples()
+            }
             _line(axis, part["P"], part[column], color=look.colour, linewidth=1.5)
         _line(axis, cells["P"], cells[column], color="black", linestyle="--", linewidth=1.5, label="all together")
         axis.set(xscale="log", xlabel=STABILITY, ylabel=names[column])

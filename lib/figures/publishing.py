@@ -12,6 +12,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 _ROW = (
     "key",
@@ -61,7 +62,9 @@ def figure_gluer(prefix: str) -> Callable[[str, Figure, pd.DataFrame, list[str]]
 
 
 def points(figure: Figure) -> list[Point]:
-    """Return the points of a figure's curves that know their rows, where the notebook's image has them.
+    """Return the points of a figure that know their rows, where the notebook's image has them.
+
+    A curve or a cloud of points knows them by its attribute `rows_behind`: abscissa -> words for the point, and keys.
 
     The image is cut to what is drawn, with matplotlib's usual rim, as notebooks do.
     """
@@ -69,10 +72,13 @@ def points(figure: Figure) -> list[Point]:
     box = figure.get_tightbbox().padded(mpl.rcParams["savefig.pad_inches"])
     found = []
     for axis in figure.axes:
-        for line in axis.lines:
-            behind = getattr(line, "rows_behind", {})
-            label = str(line.get_label()).replace("$", "")
-            for x, y in zip(*line.get_data(), strict=True):
+        for drawn in (*axis.lines, *axis.collections):
+            behind = getattr(drawn, "rows_behind", None)
+            if behind is None:
+                continue
+            label = str(drawn.get_label()).replace("$", "")
+            places = zip(*drawn.get_data(), strict=True) if isinstance(drawn, Line2D) else drawn.get_offsets().tolist()
+            for x, y in places:
                 if x not in behind or pd.isna(y):
                     continue
                 words, keys = behind[x]

@@ -25,6 +25,7 @@ from lib.figures.style import (
 from lib.prose import scientific
 from lib.theory.bounds import critical_width, theorem1
 from lib.theory.parameters import width_of_parameters
+from lib.trends import paired, paired_keys
 
 MEASURES = {
     "P": (STABILITY, True),
@@ -137,12 +138,30 @@ def lazy_against_nonlazy(ends: pd.DataFrame, matched: pd.DataFrame, live: pd.Dat
     return figure
 
 
+def nonlazy_effects(
+    rows: pd.DataFrame, measures: Mapping[str, tuple[str, bool]], nonlazy: str = "power-2", lazy: str = "he"
+) -> pd.DataFrame:
+    """Return the effect of non-lazy training, seed by seed, one line a measure, setting and moment, with its keys.
+
+    Args:
+        rows: measurements of one architecture.
+        measures: name -> column, and whether its ratio is taken; else the difference, in points.
+        nonlazy: the initialization in the numerator, or from which is subtracted.
+        lazy: the other one.
+    """
+    by, tables = ["scaling", "momentum", "moment"], []
+    for name, (column, ratio) in measures.items():
+        sides = rows.assign(effect=rows[column] * (1 if ratio else 100)), "effect", "initializer", nonlazy, lazy, by
+        keys = paired_keys(*sides).rename("keys")
+        tables.append(paired(*sides, log=ratio).join(keys, on=by).assign(measure=name))
+    return pd.concat(tables)
+
+
 def effects_by_setting(effects: pd.DataFrame, directions: Mapping[str, str]) -> Figure:
     """Draw the effect of non-lazy training in every setting and by every measure, with 95 % intervals over seeds.
 
     Args:
-        effects: one line a measure, setting and moment: measure, scaling, momentum, moment, mean, low, high; a ratio,
-            or a difference in points where the measure's name ends with "points".
+        effects: as of `nonlazy_effects`; a difference is in points where the measure's name ends with "points".
         directions: of each measure in the order of the panels, what it says left of no effect.
     """
     figure, grid = plt.subplots(-(-len(directions) // 2), 2, figsize=(PAGE_WIDTH, 7), sharey=True, squeeze=False)
@@ -163,7 +182,11 @@ def effects_by_setting(effects: pd.DataFrame, directions: Mapping[str, str]) -> 
                                   xycoords=("axes fraction", "data"), color=colour)  # fmt: skip
                     continue
                 bar = [[line["mean"] - line["low"]], [line["high"] - line["mean"]]]
-                axis.errorbar(line["mean"], place + shift, xerr=bar, fmt=marker, color=colour, capsize=3, label=label)
+                drawn = axis.errorbar(
+                    line["mean"], place + shift, xerr=bar, fmt=marker, color=colour, capsize=3, label=label
+                )
+                named = f"{measure}, {setting_name(scaling, momentum)}, {label}"
+                drawn.lines[0].rows_behind = {line["mean"]: (named, line["keys"])}
         axis.axvline(1 if ratio else 0, color="black", linewidth=0.8)
         if ratio:
             axis.set_xscale("log")

@@ -14,6 +14,7 @@ from lib.trends import (
     mean_interval,
     p_above,
     paired,
+    paired_keys,
     rise_and_fall,
     slopes_by_seed,
     summarise,
@@ -146,6 +147,11 @@ def test_paired_effects_are_taken_seed_by_seed():
     difference = paired(frame, "P", "name", "b", "a", ["width"], log=False).set_index("width")
     assert difference.loc[16, "mean"] == pytest.approx(8)
     assert paired(frame, "P", "name", "b", "absent", ["width"]).empty
+    named = frame.assign(key=frame.name + frame.width.astype(str) + frame.seed.astype(str), other="x")
+    behind = paired_keys(named, "P", "name", "b", "a", ["width"])
+    assert set(behind[32]) == {"a321", "a322", "b321", "b322"} and len(behind[16]) == 6
+    with_other = paired_keys(named, "P", "name", "b", "a", ["other", "width"])
+    assert with_other["x", 32] == behind[32]
 
 
 def curve(*means, spread=0.01, seeds=5):

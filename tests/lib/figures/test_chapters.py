@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from lib.figures import depth, laziness, width
+from lib.figures.publishing import points
 from lib.trends import paired
 
 
@@ -101,12 +102,29 @@ def test_lazy_against_nonlazy_has_both_moments(raw):
 
 def test_an_effect_that_was_not_reached_says_so_and_one_off_the_axis_gives_its_value(trainings):
     part = trainings[(trainings.depth == 2) & (trainings.width == 64) & trainings.moment.isin(["end", "loss 1"])]
-    by = ["scaling", "momentum", "moment"]
-    effects = paired(part, "P", "initializer", "power-2", "he", by).assign(measure="P, ratio")
+    effects = width.nonlazy_effects(part, {"P, ratio": ("P", True)})
     effects = effects[(effects.scaling != "unit") | (effects.moment == "end")]
     effects.loc[(effects.scaling == "unit"), ["mean", "low", "high"]] = 6e-6
     texts = words(width.effects_by_setting(effects, {"P, ratio": "← smaller"})).replace("\u00a0", " ")
     assert texts.count("not reached") == 2 and texts.count("← 6 · 10⁻⁶") == 2
+
+
+def test_each_effect_knows_the_rows_of_both_initializations(trainings):
+    part = trainings[(trainings.depth == 2) & (trainings.width == 64) & trainings.moment.isin(["end", "loss 1"])]
+    part = part[part.initializer.isin(["he", "power-2"])]
+    lacking = (part.initializer == "he") & (part.scaling == "raw") & (part.seed == 4) & (part.moment == "end")
+    measures = {"P, ratio": ("P", True), "PGD accuracy, points": ("pgd_accuracy_0.05", False)}
+    effects = width.nonlazy_effects(part[~lacking], measures)
+    alone = paired(part.assign(P=part.P), "P", "initializer", "power-2", "he", ["scaling", "momentum", "moment"])
+    assert effects[effects.scaling != "raw"].query("measure == 'P, ratio'")["mean"].tolist() == pytest.approx(
+        alone[alone.scaling != "raw"]["mean"].tolist()
+    )
+    found = points(width.effects_by_setting(effects, dict.fromkeys(measures, "")))
+    assert len(found) == len(effects) == 2 * 6 * 2
+    labels = {point.label for point in found}
+    assert len(labels) == len(found) and "P, ratio, unit, momentum 0.9, at training loss 1" in labels
+    one = next(point for point in found if point.label == "PGD accuracy, points, raw, no momentum, after 50 epochs")
+    assert set(one.keys) == {f"{name}-raw-0.0-2-64-{seed}" for name in ("he", "power-2") for seed in (3, 5)}
 
 
 def test_peaks_are_sought_at_both_places(raw):
@@ -127,14 +145,24 @@ def test_depth_figures_have_the_four_moments(raw, trainings):
     figure = depth.depth_effects(three, crossed)
     ratio = figure.axes[0].lines[0].get_ydata()
     assert ratio == pytest.approx([5, 5, 5], rel=0.1)
+    behind = {point.label: point.keys for point in points(figure)}
+    moments = len(depth.MOMENTS)
+    assert len(behind) == 3 * 3 * moments + 2 * 6
+    expected = {f"ntk-raw-0.0-{L}-16-{seed}" for L in (2, 10) for seed in (3, 4, 5)}
+    assert set(behind["after one epoch, NTK, width 16"]) == expected
+    expected = {f"lecun-unit-0.9-{L}-64-{seed}" for L in (2, 10) for seed in (3, 4, 5)}
+    assert set(behind["LeCun, unit, momentum 0.9, after 50 epochs"]) == expected
     titles = [axis.get_title(loc="left") for axis in depth.over_epochs(wide[wide.reached.isna()]).axes[:3]]
     assert [title.split("  ")[1] for title in titles] == ["He", "LeCun", "NTK"]
 
 
 def test_the_paradox_has_a_line_within_each_initialization_and_one_for_all(raw):
     cells = raw[(raw.moment == "end") & (raw.initializer != "power-2")].groupby(["initializer", "depth", "width"])
-    cells = cells[["P", "noise_accuracy_0.5", "pgd_accuracy_0.05"]].mean().reset_index()
-    figure = depth.rank_paradox(cells)
+    means = cells[["P", "noise_accuracy_0.5", "pgd_accuracy_0.05"]].mean()
+    figure = depth.rank_paradox(means.join(cells["key"].agg(tuple).rename("keys")).reset_index())
+    behind = {point.label: point.keys for point in points(figure)}
+    assert len(points(figure)) == 2 * len(means)
+    assert behind["NTK, depth 6, width 256"] == tuple(f"ntk-raw-0.0-6-256-{seed}" for seed in (3, 4, 5))
     assert [len(axis.lines) for axis in figure.axes] == [4, 4]
     assert labels(figure.axes[0]) == ["He", "LeCun", "NTK", "all together"]
 
@@ -142,6 +170,8 @@ def test_the_paradox_has_a_line_within_each_initialization_and_one_for_all(raw):
 def test_the_law_of_gamma_has_points_on_lines(raw):
     drawn = raw[(raw.moment == "start") & (raw.width == 64)].assign(P_rms=lambda t: t.depth)
     exact = {name: {2: 2.0, 10: 10.0} for name in ("he", "lecun")}
-    axis = depth.law_of_gamma(exact, drawn).axes[0]
+    figure = depth.law_of_gamma(exact, drawn)
+    axis = figure.axes[0]
+    assert {"He, depth 2", "LeCun, depth 10"} <= {point.label for point in points(figure)}
     assert axis.lines[0].get_ydata().tolist() == [2.0, 10.0]
     assert "He" in labels(axis)
