@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
@@ -23,6 +24,16 @@ def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     Args:
         rows: a store, or what can be gone through twice.
     """
+    collecting = gc.isenabled()
+    gc.disable()  # rows hold no circles, and looking for some takes a quarter of the time
+    try:
+        return _table(rows).frame()
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _table(rows: Iterable[Mapping[str, Any]]) -> _Table:
     table, keys = _Table(), set()
     for row in rows:
         if row["key"] in keys:
@@ -32,7 +43,7 @@ def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
             break
         keys.add(row["key"])
         table.add(row)
-    return table.frame()
+    return table
 
 
 class _Block:

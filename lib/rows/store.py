@@ -18,6 +18,7 @@ from lib.rows.lines import SCHEMA, Row, defect, parse, sync_folder, tail, write
 if TYPE_CHECKING:
     import pandas as pd
 
+_BLOCK = 2**20  # bytes that are read at once
 # What a file system says that has no locks, as some that are shared over a network.
 _WITHOUT_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
@@ -157,8 +158,12 @@ class Store:
             with contextlib.suppress(OSError):
                 fcntl.flock(file, fcntl.LOCK_UN)  # what stands before the last line's end never changes
             file.seek(0)
-            while file.tell() < end:
-                yield file.readline().rstrip(b"\n")
+            begun = b""
+            while end:
+                block = file.read(min(_BLOCK, end))
+                end -= len(block)
+                *lines, begun = (begun + block).split(b"\n")
+                yield from lines
         if last and _complete(last):
             yield last
         elif last:

@@ -1,5 +1,6 @@
 """A frame is what one dictionary a line would give, whatever rows hold, without the dictionaries."""
 
+import gc
 import random
 
 import pandas as pd
@@ -69,3 +70,24 @@ def test_any_rows_make_the_same_table(chunk, monkeypatch):
 def test_integers_beyond_the_range_of_floats_stay_what_they_are():
     rows = [{"key": "k", "configuration": {}, "provenance": {}, "measurements": [{"n": 2**60 + 1}, {"n": 1}]}]
     assert frame(rows)["n"].tolist() == [2**60 + 1, 1]
+
+
+def test_the_search_for_circles_rests_meanwhile_and_goes_on_afterwards_also_where_a_row_is_none():
+    seen = []
+
+    def rows():
+        seen.append(gc.isenabled())
+        yield {"key": "k", "configuration": {}, "provenance": {}, "measurements": None}
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        frame(rows())
+    assert (seen, gc.isenabled()) == ([False], True)
+
+
+@pytest.mark.parametrize("block", [1, 7, 2**20])
+def test_lines_are_read_whole_whatever_is_read_at_once(store, row, block, monkeypatch):
+    monkeypatch.setattr("lib.rows.store._BLOCK", block)
+    for number in range(3):
+        store.append(row(number))
+    assert [read["key"] for read in store.rows()] == [f"key-{number}" for number in range(3)]
