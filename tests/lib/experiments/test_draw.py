@@ -1,11 +1,14 @@
 """Cells are drawn with the chances that are told."""
 
+import copy
 import json
 from collections import Counter
 
 import pytest
 
-from lib.experiments.audit import chances, decisions, draw
+from lib.experiments.audit import audit, chances, decisions, draw
+from lib.experiments.initial_law import InitialLaw
+from lib.sweeps.computing import train_stack
 
 
 @pytest.mark.parametrize(
@@ -43,3 +46,24 @@ def test_a_row_counts_once_for_each_entry_that_rests_on_it(tmp_path):
     assert decisions(tmp_path) == {"a": 2, "b": 1}
     (tmp_path / "verdict-details.json").write_text(json.dumps({"claims": {"1": {"first_round": {"rows": ["b"]}}}}))
     assert decisions(tmp_path) == {"a": 2, "b": 2}
+
+
+def test_a_forgery_of_one_cell_passes_as_often_as_is_told():
+    """Cells of several seeds, whose rows decide unequally much: what is told must be what happens, within its error."""
+    drawn = {"draws": 20, "depth": 2}
+    cells = {width: [InitialLaw("he", width, seed=seed, **drawn) for seed in range(3)] for width in (2, 3, 4, 5, 6)}
+    rows = [row for tasks in cells.values() for row in train_stack(tasks)]
+    # One seed alone decides much, others nothing: a cell is drawn by the largest of its rows.
+    weights = {cells[2][1].key: 2, cells[3][0].key: 1, cells[3][2].key: 1}
+    often = 200
+    for forged, told in ((2, 0), (6, 1)):
+        altered = copy.deepcopy(rows)
+        for row in altered:
+            if row["key"] == cells[forged][2].key:
+                row["measurements"][0]["rms_output"] *= 2
+        outcomes = [audit(altered, cells=2, seed=seed, weights=weights) for seed in range(often)]
+        stated = outcomes[0].passing[told]
+        assert 0.1 < stated < 0.9 and all(outcome.passing[told] == stated for outcome in outcomes)
+        passed = sum(outcome.deviating == 0 for outcome in outcomes) / often
+        # Four standard errors: the chance of a false alarm is below 1 in 10,000.
+        assert passed == pytest.approx(stated, abs=4 * (stated * (1 - stated) / often) ** 0.5)
