@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from book.cards import put_cards
 from book.errors import BookError, uncoloured
 from book.files import sync_folder, write_atomically
 from book.guard import run_guarded
@@ -51,6 +52,7 @@ def build_site(project: Project, staged: str, pages: list[str], strict: bool) ->
         fresh, old = own / "book" / "_build" / "html", own / "old"
         if absent := _missing(fresh, pages):
             raise BookError(f"Jupyter Book ended without an error but wrote no page {absent[0]}.")
+        put_cards(fresh)
         put_policies(fresh)
         write_atomically(fresh / _MARK, json.dumps({"key": key, "strict": strict}).encode())
         _check(project, staged)
@@ -79,7 +81,8 @@ def _key(project: Project, staged: str, strict: bool) -> str:
     digest.update((project.root / "constraints.txt").read_bytes())
     # The API pages are written by Sphinx from the library's docstrings.
     library = sorted(path for path in (project.root / "lib").rglob("*.py"))
-    own = [Path(__file__).with_name(f"{name}.py") for name in ("site", "theme", "api", "policy", "head", "icons")]
+    names = ("site", "theme", "api", "policy", "head", "icons", "numbering", "claims", "cards")
+    own = [Path(__file__).with_name(f"{name}.py") for name in names]
     templates = sorted(Path(__file__).with_name("templates").rglob("*.html"))
     for path in (*own, *templates, *library):
         digest.update(path.read_bytes())

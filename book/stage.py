@@ -24,6 +24,7 @@ from book.errors import BookError
 from book.files import read_text, write_if_changed
 from book.outputs import Outputs, Record
 from book.project import STATUS, Project
+from book.symbols import symbols_cell
 
 _RERUN = re.compile(r"^## Rerun this$", re.MULTILINE)
 _DOWNLOAD = re.compile(r"\{download\}`[^`<]*<(?P<path>[^`>]+)>`")
@@ -42,13 +43,15 @@ def stage(
         "favicon.svg": Path(__file__).with_name("favicon.svg").read_bytes(),
         # Jupyter Book adds every style sheet and script of this folder to every page.
         "_static/book.css": Path(__file__).with_name("book.css").read_bytes(),
+        "_static/words.css": Path(__file__).with_name("words.css").read_bytes(),
         "_static/figures.js": Path(__file__).with_name("figures.js").read_bytes(),
+        "_static/cards.js": Path(__file__).with_name("cards.js").read_bytes(),
         f"{STATUS}.md": provenance.status_page(chapters, records, profile).encode(),
     }
     for name, chapter in chapters.items():
         record = records.get(name)
         executed = outputs.notebook(name) if record else None
-        notebook = page(chapter, executed, record)
+        notebook = page(chapter, executed, record, symbols_cell(chapter, chapters))
         for file, script in set_beside(notebook).items():
             tree[f"extra/chapters/{file}"] = script.encode()
         tree[f"chapters/{name}.ipynb"] = nbformat.writes(notebook).encode()
@@ -71,8 +74,10 @@ def _digest(tree: Mapping[str, bytes]) -> str:
     return digest.hexdigest()
 
 
-def page(chapter: Chapter, executed: NotebookNode | None, record: Record | None) -> NotebookNode:
-    """Return the notebook of one page: prose of the source, code and outputs of the run, provenance at its end."""
+def page(
+    chapter: Chapter, executed: NotebookNode | None, record: Record | None, symbols: NotebookNode | None = None
+) -> NotebookNode:
+    """Return the notebook of one page: the source's prose, the run's code and outputs, symbols and provenance."""
     runs = iter([cell for cell in executed.cells if cell.cell_type == "code"] if executed else [])
     cells = []
     for cell in chapter.notebook.cells:
@@ -90,6 +95,8 @@ def page(chapter: Chapter, executed: NotebookNode | None, record: Record | None)
             )
         )
     cells = _parameters_last(cells)
+    if symbols is not None:
+        cells.append(symbols)
     if record is not None:
         cells.append(nbformat.v4.new_markdown_cell(provenance.footer(chapter, record)))
     else:

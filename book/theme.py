@@ -2,7 +2,8 @@
 
 Live code cells (Thebe) are left out: they would load scripts from other servers, and the theme's Sphinx adds their
 inline script twice. The bibliography is labelled as the text cites, by author and year. Docstrings, which are written
-to be read as they are, become reStructuredText. What a page says to machines is `book.head`'s, icons are `book.icons`'.
+to be read as they are, become reStructuredText. What a page says to machines is
+`book.head`'s, icons are `book.icons`', numbers are `book.numbering`'s.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 from book.api import Modules
+from book.claims import link_claims
 from book.head import add_metatags, write_site_map
 from book.icons import replace_icons
+from book.numbering import count_statements_together, mark_papers, number_by_chapter
 
 # After the theme and its extensions have added their scripts.
 _LAST = 900
@@ -50,6 +53,10 @@ class AuthorYearStyle(Style):
 def setup(app: Sphinx) -> dict[str, Any]:
     register_plugin("pybtex.style.formatting", "author-year", AuthorYearStyle)
     app.connect("config-inited", _add_templates)
+    app.connect("config-inited", count_statements_together, priority=_FIRST)
+    app.connect("doctree-read", mark_papers)
+    app.connect("doctree-read", link_claims)
+    app.connect("env-get-updated", number_by_chapter, priority=_LAST)
     app.connect("html-page-context", _leave_thebe_out, priority=_LAST)
     app.connect("html-page-context", _list_citations, priority=_LAST)
     app.connect("html-page-context", _name_folds, priority=_LAST)

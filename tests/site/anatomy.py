@@ -13,7 +13,9 @@ _VOID = frozenset(
 )
 # Where a file is named, by element; `a` is apart, since its target may lie outside the site.
 _ASSETS = {"img": "src", "script": "src", "link": "href", "source": "src", "iframe": "src", "object": "data"}
-_NUMBER = re.compile(r"(?P<kind>[A-Z][a-z]+) (?P<number>[\d.]+)")
+# Kinds that are counted apart; all others, from axiom to theorem, share one count.
+_APART = ("Fig", "Exercise")
+_NUMBER = re.compile(r"(?P<kind>[A-Z][a-z]+)\.? (?P<number>[\d.]+)")
 
 
 @dataclass
@@ -102,19 +104,21 @@ def link_problems(
 
 
 def numbering_problems(pages: Mapping[str, Anatomy]) -> list[str]:
-    """Return the numbered statements that do not count up by one, kind by kind, in reading order.
+    """Return the numbers that are not of their page's chapter, or do not count up by one in reading order.
 
-    Numbers within a chapter, such as 3.2, count up in the chapter; plain numbers count up through the book.
+    A page's chapter is the number of its file; a chapter may have several pages. Statements share one count, whatever
+    their kind, and so no two of them one number.
     """
     problems = []
     last: dict[tuple[str, str], int] = {}
     for page, anatomy in pages.items():
+        chapter = re.sub(r".*/0*(\d+).*", r"\1", page)
         for kind, number in anatomy.numbers:
-            chapter, _, own = number.rstrip(".").rpartition(".")
-            expected = last.get((kind, chapter), 0) + 1
-            if int(own) != expected:
+            series = (kind if kind in _APART else "statement", chapter)
+            expected = f"{chapter}.{last.get(series, 0) + 1}"
+            if number != expected:
                 problems.append(f"{page} has {kind} {number} where {expected} comes next")
-            last[kind, chapter] = int(own)
+            last[series] = int(number.rpartition(".")[2])
     return problems
 
 

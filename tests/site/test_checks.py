@@ -123,10 +123,12 @@ def test_a_gap_in_the_numbering_is_found() -> None:
     def page(*numbers: str) -> Anatomy:
         return Anatomy("".join(f'<p><span class="caption-number">{number} </span></p>' for number in numbers))
 
-    assert numbering_problems({"a": page("Definition 1", "Lemma 1"), "b": page("Definition 2")}) == []
-    assert numbering_problems({"a": page("Theorem 1.1"), "b": page("Theorem 2.1", "Theorem 2.2")}) == []
-    assert numbering_problems({"a": page("Definition 1"), "b": page("Definition 1")})
-    assert numbering_problems({"a": page("Definition 1", "Definition 3")})
+    assert numbering_problems({"c/01_a": page("Definition 1.1", "Lemma 1.2"), "c/02_b": page("Lemma 2.1")}) == []
+    assert numbering_problems({"c/06_a": page("Fig. 6.1", "Exercise 6.1"), "c/06b_b": page("Fig. 6.2")}) == []
+    assert numbering_problems({"c/01_a": page("Definition 1.1", "Lemma 1.1")})  # two objects of one number
+    assert numbering_problems({"c/01_a": page("Definition 1")})
+    assert numbering_problems({"c/02_a": page("Definition 1.1")})
+    assert numbering_problems({"c/01_a": page("Fig. 1.1", "Fig. 1.3")})
 
 
 MATHJAX = "<script>MathJax = {loader: {load: []}}</script><script defer src='{}'></script>"
