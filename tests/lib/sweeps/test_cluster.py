@@ -20,7 +20,7 @@ DASK = [sys.executable, "-m", "dask"]
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """A scheduler and a way to start workers; yields (address, start)."""
+    """A scheduler, a way to start workers, and those that were started; yields (address, start, workers)."""
     folder = tmp_path_factory.mktemp("cluster")
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": {**os.environ, "OMP_NUM_THREADS": "1"}}
     with ExitStack() as processes:
@@ -41,7 +41,13 @@ def cluster(tmp_path_factory):
             assert time.monotonic() < end, "the scheduler did not start"
             time.sleep(0.05)
         address = json.loads(file.read_text())["address"]
-        yield address, lambda: start("worker", address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny")
+        workers = []
+
+        def work():
+            workers.append(start("worker", address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny"))
+            return workers[-1]
+
+        yield address, work, workers
 
 
 KILLING = """
@@ -75,7 +81,7 @@ def content(store):
 
 
 def test_a_killed_worker_leaves_its_work_to_the_others(cluster, tmp_path, small, one_thread):
-    address, start = cluster
+    address, start, _ = cluster
     _survivor, victim = start(), start()
     there = Store(tmp_path / "there.jsonl")
     command = [sys.executable, "-c", KILLING, address, there.path, tmp_path / "pause", str(victim.pid)]
@@ -95,18 +101,18 @@ from distributed import Client
 from lib.experiments import Configuration, Store, sweep
 
 torch.set_num_threads(1)
-address, store, pause = sys.argv[1], Store(sys.argv[2]), Path(sys.argv[3])
+address, store, pause, workers = sys.argv[1], Store(sys.argv[2]), Path(sys.argv[3]), [int(w) for w in sys.argv[4:]]
 pause.touch()
 with Client(address) as client:
-    client.wait_for_workers(1, timeout=120)
+    client.wait_for_workers(len(workers), timeout=240)
 
 def kill():
     with Client(address) as client:
         # A worker that another test killed may still be listed.
         while not any(client.run(lambda dask_worker: len(dask_worker.state.executing), on_error="ignore").values()):
             time.sleep(0.05)
-        for process in client.run(os.getpid, on_error="ignore").values():
-            os.kill(process, signal.SIGKILL)
+    for worker in workers:
+        os.kill(worker, signal.SIGKILL)
 
 threading.Thread(target=kill).start()
 try:
@@ -117,11 +123,12 @@ except ConnectionError as error:
 
 
 def test_a_cluster_whose_workers_are_all_dead_is_told_within_a_minute(cluster, tmp_path):
-    address, start = cluster
+    address, start, workers = cluster
     start()
-    command = [sys.executable, "-c", DYING, address, tmp_path / "rows.jsonl", tmp_path / "pause"]
+    alive = [str(worker.pid) for worker in workers if worker.poll() is None]  # another test's, too
+    command = [sys.executable, "-c", DYING, address, tmp_path / "rows.jsonl", tmp_path / "pause", *alive]
     done = subprocess.run(
-        command, check=True, timeout=300, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command, check=True, timeout=600, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     assert executors._GONE_AFTER + 2 * executors._LOOK_EVERY < 60
     assert done.stdout.startswith("the cluster has had no worker for 30 s; all rows so far are kept: start workers and")
@@ -143,7 +150,7 @@ def run(*arguments):
 
 
 def test_the_command_line_reaches_a_cluster_by_one_parameter(cluster, tmp_path):
-    address, start = cluster
+    address, start, _ = cluster
     start()
     done = run("--results", tmp_path, "run", "tiny", "--scheduler", address)
     assert done.returncode == 0, done.stderr
