@@ -125,7 +125,8 @@ def differences(
                 most = _ALLOWED_NEARBY
             elif name == "P" and (measurement.get("epoch") or 0) <= tight_until:
                 most = allowed(True, same)
-            found.append(Difference(when, name, value, replayed, apart if name in other else math.inf, most))
+            # What the other one does not speak of is undefined there, as early rows say of `reached` by None.
+            found.append(Difference(when, name, value, replayed, apart, most))
     found += [
         Difference(when, "moment", None, other.get("epoch"), 0.0 if _at_the_end(other, end) else math.inf, limit)
         for when, other in left.items()

@@ -50,3 +50,13 @@ def test_the_only_measurement_of_an_epoch_is_missed_too():
     stored, again = row("A", {0.5: 400}), row("A", {0.5: 400})
     stored["measurements"] = [m for m in stored["measurements"] if m["reached"] is not None]
     assert unbounded(stored, again)
+
+
+def test_what_one_calls_undefined_the_other_may_leave_out_and_nothing_else():
+    stored, again = row("A", {}), row("A", {})
+    del again["measurements"][0]["reached"]
+    assert not unbounded(stored, again)
+    again["measurements"][0]["P"] = None
+    assert unbounded(stored, again)
+    del again["measurements"][0]["P"]
+    assert unbounded(stored, again)
