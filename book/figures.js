@@ -1,5 +1,6 @@
-// What is behind a point of a figure: its seeds and keys, and the command that trains its rows again. A click on the
-// figure takes the nearest point; the button below it opens the list for those who do not point.
+// What is behind a point of a figure: seeds, keys, commit, the last audit of each row, and the command that trains the
+// rows again. A click on the figure takes the nearest point; the button below it opens the list for those who do not
+// point. Commits and audits of all rows are one file beside the pages, asked for when the first dialog opens.
 addEventListener("DOMContentLoaded", () => {
   "use strict";
   const NEAR = 16; // pixels
@@ -25,6 +26,27 @@ addEventListener("DOMContentLoaded", () => {
     }
     return [...byKey.values()];
   };
+  // A partial build may lack the file; the rest of the dialog does without.
+  let loading = null;
+  const known = () =>
+    (loading ??= new Promise((done) => {
+      const script = made("script", [], { src: "rows_behind.js" });
+      for (const end of ["load", "error"]) script.addEventListener(end, done);
+      document.head.append(script);
+    }));
+  const audit = (key) => {
+    const last = globalThis.rowsBehind?.audits[key];
+    if (!last) return "none yet";
+    const [date, outcome, deviation, tolerance, value, unseen, processor] = last;
+    const what = value ? `${value} by ${deviation}` : "in nothing";
+    const cell = made("span", `${outcome}, ${date}${unseen ? ", its beginning alone" : ""}`);
+    cell.append(made("br", []), made("small", `deviates ${what}, where ${tolerance} is allowed, on ${processor}`));
+    return cell;
+  };
+  const source = (rows) => {
+    const of = Object.entries(globalThis.rowsBehind?.experiments ?? {}).filter(([, { keys }]) => rows.some(({ key }) => keys.includes(key)));
+    return of.map(([name, { commit }]) => `results/${name}.jsonl` + (commit ? `, commit ${commit.slice(0, 10)}` : "")).join("; ");
+  };
   const SETTINGS = ["dataset", "scaling", "momentum", "initializer", "depth", "width", "samples"];
   const tell = (list, rows, [, , , places], target) => {
     const there = places.map((place) => rows[place]).sort((one, other) => one.seed - other.seed);
@@ -32,12 +54,14 @@ addEventListener("DOMContentLoaded", () => {
     if (!first) return target.replaceChildren("Its rows are not among those of this figure.");
     const same = SETTINGS.filter((name) => first[name] && there.every((row) => row[name] === first[name]));
     const command = `python -m lib.experiments audit results/*.jsonl ${there.map(({ key }) => `--key ${key}`).join(" ")}`;
-    const lines = there.map(({ seed, key, date }) => made("tr", [seed, key, date || ""].map((text) => made("td", text))));
-    const head = made("tr", ["seed", "key of the row", "trained"].map((text) => made("th", text, { scope: "col" })));
+    const lines = there.map(({ seed, key, date }) => made("tr", [seed, key, date || "", audit(key)].map((cell) => made("td", cell))));
+    const head = made("tr", ["seed", "key of the row", "trained", "last audit"].map((text) => made("th", text, { scope: "col" })));
+    const from = source(there);
     const copy = made("button", "copy", { type: "button" });
     copy.addEventListener("click", () => navigator.clipboard.writeText(command));
     target.replaceChildren(
       made("p", same.map((name) => `${name} ${first[name]}`).join(", ")),
+      ...(from ? [made("p", ["From ", made("code", from), "."])] : []),
       made("table", [made("thead", head), made("tbody", lines)]),
       made("p", ["Trains these rows again and compares every value: ", made("code", command), " ", copy]),
     );
@@ -53,6 +77,7 @@ addEventListener("DOMContentLoaded", () => {
     close.addEventListener("click", () => dialog.close());
     dialog.replaceChildren(made("p", ["Rows behind ", list, " ", close]), target);
     tell(list, rows, points[at], target);
+    known().then(() => tell(list, rows, points[list.value], target));
     dialog.showModal();
   };
   for (const button of document.querySelectorAll("figure .points")) {

@@ -12,6 +12,7 @@ from book.chapters import Chapter
 from book.outputs import Record
 from book.parameters import Value, literal
 
+_ROWS = "93_rows"  # the chapter on the rows themselves
 _NAMES = {"python": "Python", "torch": "PyTorch", "numpy": "NumPy", "lib": "robustness-book", "sklearn": "scikit-learn"}
 
 
@@ -86,6 +87,10 @@ def status_page(chapters: Mapping[str, Chapter], records: Mapping[str, Record], 
             f"Each chapter was executed as this table says, with the profile `{profile}`.",
             "A chapter is executed again only when its code, its parameters, the part of the library that it imports,",
             "its data or the pinned versions change, so the times below can lie days apart.",
+            *(
+                [f"What became of published rows that were computed again is on [](chapters/{_ROWS}.ipynb)."]
+                * (_ROWS in chapters)
+            ),
             "",
             "```{list-table}",
             ":header-rows: 1",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lib.experiments import planned
-from lib.rows import ROUNDS, Store
+from lib.rows import ROUNDS, Store, audits
 
 if TYPE_CHECKING:
     from lib.rows import Task
@@ -45,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     auditing.add_argument("--epochs", type=int, help="only the first 1, 5, 10, 25 or 50 of the paper's 50")
     auditing.add_argument("--seed", type=int, help="seed of the draw (default: the date)")
     auditing.add_argument("--device", default="cpu", help="torch device (default: cpu)")
+    auditing.add_argument("--record", action="store_true", help="append the outcomes to audits.csv beside the rows")
     options = parser.parse_args(arguments)
     handlers = {"run": _run, "status": _status, "hours": _hours, "seal": _seal, "merge": _merge, "audit": _audit}
     try:
@@ -98,7 +100,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    """Count; exit with 1 where trainings have failed or rows were altered."""
+    """Count; exit with 1 where trainings have failed, rows were altered, or the last audit of one did not agree."""
     examined = {path.stem: Store(path).examined() for path in _paths(options.results)}
     there = {name: _failed(rows) for name, (rows, _) in examined.items()}
     unsealed = {name: len(found.new) for name, (_, found) in examined.items()}
@@ -114,9 +116,21 @@ def _status(options: argparse.Namespace) -> int:
     altered = [sentence for _, found in examined.values() for sentence in found.altered]
     for sentence in altered:
         print(f"error: {sentence}.", file=sys.stderr)
+    audited = list(audits.last(options.results / audits.PATH.name).values())
+    if audited:
+        counts = Counter(one.outcome for one in audited)
+        told = ", ".join(f"{counts[word]} {word}" for word in audits.OUTCOMES)
+        print(f"{len(audited)} rows were computed again: {told}; the last on {max(one.date for one in audited)}.")
+    wrong = [one for one in audited if one.outcome == "fail"]
+    for one in wrong:
+        print(
+            f"error: row {one.key} of {one.experiment} failed its audit of {one.date}: {one.value} deviates by "
+            f"{one.deviation:.2g}, where {one.tolerance:g} is allowed.",
+            file=sys.stderr,
+        )
     if failures:
         print("what failed says why in its row; `run EXPERIMENT --retry` trains it again.", file=sys.stderr)
-    return int(bool(altered or failures))
+    return int(bool(altered or failures or wrong))
 
 
 def _hours(options: argparse.Namespace) -> int:
@@ -158,13 +172,17 @@ def _merge(options: argparse.Namespace) -> int:
 
 def _audit(options: argparse.Namespace) -> int:
     """Audit; exit with 1 where a row was altered or its replay deviates."""
-    from lib.experiments.audit import audit, decisions
+    from lib.experiments.audit import audit, decisions, outcomes
 
     rows: list[Mapping[str, Any]] = []
+    experiments: dict[str, str] = {}
     for path in options.stores:
+        if options.record and path.resolve().parent != options.results.resolve():
+            raise ValueError(f"--record keeps outcomes of rows in {options.results}, and {path} lies elsewhere.")
         found, findings = _store(path).examined()
         findings.refuse()
         rows += found
+        experiments |= {row["key"]: path.stem for row in found}
         if findings.new:
             print(f"{path}: {len(findings.new)} rows without a digest.")
     if options.key:
@@ -183,6 +201,10 @@ def _audit(options: argparse.Namespace) -> int:
     print(
         f"seed {outcome.seed} drew {cells} of {outcome.cells} cells; a forgery of one passes with probability {chance}."
     )
+    if options.record:
+        record = options.results / audits.PATH.name
+        audits.append(outcomes(outcome, experiments), record)
+        print(f"{count} outcomes were appended to {record}.")
     return int(outcome.deviating > 0)
 
 

@@ -20,8 +20,9 @@ import torch
 import lib.experiments.plan  # noqa: F401 - defines all kinds of tasks
 from lib import checks, products
 from lib.prose import scientific
-from lib.rows import RESULTS, Task, stacks
-from lib.rows.agreement import differences, moment, names
+from lib.rows import RESULTS, Task, audits, stacks
+from lib.rows.agreement import differences, moment, names, same_processor
+from lib.rows.audits import Audited
 from lib.sweeps.computing import train_stack
 from lib.sweeps.progress import Progress
 
@@ -39,9 +40,10 @@ class Audit:
     """What replays found.
 
     Attributes:
-        lines: one line a row: its `training` in words and its settings, where it deviates most (moment, quantity,
-            stored, replayed, deviation, allowed), the verdict ("agrees" or "deviates"), how many of its values were
-            compared and how many of them were not (`unseen`), and the seconds of its replay.
+        lines: one line a row: its key, its `training` in words and its settings, where it deviates most (moment,
+            quantity, stored, replayed, deviation, allowed), the verdict ("agrees" or "deviates"), the processor of the
+            replay and whether the row was made on the `same` kind, how many of its values were compared and how many of
+            them were not (`unseen`), and the seconds of its replay.
         seed: of the draw.
         cells: how many there are.
         chances: of each of them to be drawn.
@@ -164,6 +166,31 @@ def in_words(outcome: Audit | None) -> str:
     )
 
 
+def outcomes(found: Audit, experiments: Mapping[str, str]) -> list[Audited]:
+    """Return an audit as the lines that are published of it, one a row; of equal keys the one that deviates comes last.
+
+    Args:
+        found: the audit.
+        experiments: by the key of a row, the experiment that it is published with.
+    """
+    date = time.strftime("%Y-%m-%d", time.gmtime())
+    return [
+        Audited(
+            line["key"],
+            experiments[line["key"]],
+            date,
+            audits.outcome(line["verdict"] == "agrees", line["same"], not line["unseen"]),
+            float(line["allowed"]),
+            float(line["deviation"]),
+            " at ".join(filter(None, (line["quantity"], line["moment"]))) if line["deviation"] else "",
+            int(line["compared"]),
+            int(line["unseen"]),
+            line["processor"],
+        )
+        for line in found.lines.sort_values("verdict", kind="stable").to_dict("records")
+    ]
+
+
 def _cells(rows: Iterable[Row]) -> list[Cell]:
     """Return the cells of rows; a failure that went well later is left out, and what would end this process too."""
     by_key: dict[str, Cell] = {}
@@ -256,16 +283,23 @@ def _replay(
         worst = max(found, key=lambda each: (not each.agrees, each.deviation / (each.allowed or 1)))
         lines.append(
             {
+                "key": task.key,
                 "training": _words(task),
                 **task.asdict(),
                 **worst._asdict(),
                 "verdict": "agrees" if all(each.agrees for each in found) else "deviates",
+                "processor": _processor(again[task]["provenance"]),
+                "same": same_processor(row["provenance"], again[task]["provenance"]),
                 "compared": len(found),
                 "unseen": _values(row) - _values(seen),
                 "seconds": (time.perf_counter() - start) / len(rows),
             }
         )
     return lines
+
+
+def _processor(provenance: Row) -> str:
+    return f"{provenance['hardware']} ({', '.join(provenance['instructions'] or ['a GPU'])})"
 
 
 def _first(row: Row, until: int) -> list[Row]:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import os
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from lib.rows.behind import last_change
 from lib.verdicts.archive import Archive
 from lib.verdicts.computations import COMPUTATIONS, STORED, Computed
 from lib.verdicts.multiverse import Multiverse, confidence, explore, status
@@ -300,7 +300,4 @@ def _commit(verdict: Verdict, folder: Path) -> str | None:
 def _last_change(folder: Path, sweeps: Sequence[str]) -> str | None:
     definitions = read(2).vocabulary["sweeps"]
     names = {name for sweep in sweeps for name in definitions.get(sweep, {}).get("experiments", [sweep])}
-    files = [f"{name}.jsonl" for name in sorted(names)]
-    command = ["git", "-C", str(folder), "log", "-1", "--format=%H", "--", *files]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or None
+    return last_change(folder, [f"{name}.jsonl" for name in sorted(names)])

@@ -105,6 +105,9 @@ def test_versions_that_differ_between_chapters_are_told_apart(project):
         "", "quick", "", "", {}, 1.0, "2026-01-02T03:04:05+00:00", "CPU, 2 cores", {"torch": "2.1"}, None, False
     )
     records = {"01_width": record, "02_depth": replace(record, versions={"torch": "2.2"})}
+    assert "93_rows" not in status_page(chapters, records, "quick")
+    with_rows = status_page(chapters | {"93_rows": chapters["01_width"]}, records, "quick")
+    assert "computed again is on [](chapters/93_rows.ipynb)" in with_rows
     text = status_page(chapters, records, "quick")
     assert "- PyTorch 2.1 in 01_width; 2.2 in 02_depth\n" in text and "  - 2026-01-02 03:04 UTC\n" in text
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 
 from lib.experiments import Store, plan, sweep
 from lib.experiments.__main__ import main
-from lib.rows import RESULTS, digests
+from lib.rows import RESULTS, audits, digests
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -79,6 +80,42 @@ def test_an_audit_of_single_rows_takes_these_and_no_others(said, store, small):
     assert out.splitlines()[-2].startswith("2 of 2 replicas agree, in ")
     code, _, err = said("audit", store.path, "--key", "0123456789abcdef")
     assert code == 1 and err[0].startswith("error: --key must be that of a row in these stores, got 0123456789abcdef")
+
+
+def test_outcomes_are_kept_on_demand_and_counted_by_status(said, tmp_path, small):
+    said("--results", tmp_path, "run", "one", "two")
+    one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
+    code, out, err = said("--results", tmp_path, "audit", one, "--record")
+    assert (code, err, out.splitlines()[-1]) == (0, [], f"2 outcomes were appended to {tmp_path / 'audits.csv'}.")
+    found = audits.last(tmp_path / "audits.csv")
+    assert set(found) == Store(one).keys()
+    (first, *_) = found.values()
+    assert (first.experiment, first.outcome, first.unseen) == ("one", "pass", 0)
+    assert first.deviation <= first.tolerance == 0.01 and first.compared > 50 and "(" in first.processor
+    code, out, err = said("--results", tmp_path, "status")
+    told = "2 rows were computed again: 2 pass, 0 fail, 0 inconclusive; the last on"
+    assert (code, err) == (0, []) and out.splitlines()[-1].startswith(told)
+
+    digests.file_of(two).unlink()
+    row = Store(two).rows()[0]
+    row["measurements"][0]["P"] *= 1.5
+    two.write_text(json.dumps(row) + "\n")
+    assert said("--results", tmp_path, "audit", two, "--record")[0] == 1
+    assert audits.last(tmp_path / "audits.csv")[row["key"]].outcome == "fail"
+    code, _, err = said("--results", tmp_path, "status")
+    assert code == 1 and len(err) == 1
+    assert re.match(
+        rf"error: row {row['key']} of two failed its audit of .*: P at epoch 0 deviates by 0\.33, where", err[0]
+    )
+
+    row["provenance"]["hardware"] = "another"  # a beginning alone then decides nothing
+    two.write_text(json.dumps(row) + "\n")
+    assert said("--results", tmp_path, "audit", two, "--record", "--epochs", 1)[0] == 1
+    assert audits.last(tmp_path / "audits.csv")[row["key"]].outcome == "inconclusive"
+    assert said("--results", tmp_path, "status")[0] == 0
+    elsewhere = tmp_path / "elsewhere"
+    code, _, err = said("--results", elsewhere, "audit", two, "--record")
+    assert (code, err) == (1, [f"error: --record keeps outcomes of rows in {elsewhere}, and {two} lies elsewhere."])
 
 
 def test_an_audit_of_altered_rows_fails_with_and_without_their_digests(said, store, small):

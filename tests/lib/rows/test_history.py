@@ -8,7 +8,7 @@ import pytest
 from lib.experiments import Store
 from lib.rows import RESULTS, digests, published
 
-FILES = ("results/*.jsonl", "results/*.jsonl.sha256")
+FILES = ("results/*.jsonl", "results/*.jsonl.sha256", "results/audits.csv")
 
 
 def git(*arguments):
