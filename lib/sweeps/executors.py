@@ -95,8 +95,9 @@ def train_all(
 
 
 def _on_executor(executor: Executor, stacks: list[Stack], arguments: tuple[Any, ...]) -> Iterator[tuple[Stack, Rows]]:
-    futures = {executor.submit(train_stack, stack, *arguments): stack for stack in stacks}
     watch = _Workers(executor)
+    watch()  # who takes the work and dies before the first look has been seen
+    futures = {executor.submit(train_stack, stack, *arguments): stack for stack in stacks}
     try:
         left = set(futures)
         while left:
@@ -122,6 +123,8 @@ class _Workers:
 
     def __call__(self) -> None:
         """Say that there are no workers yet; raise ConnectionError where they are gone."""
+        if self.client is None:
+            return
         try:
             there = bool(self.client.nthreads())
         except Exception as error:  # what is raised depends on how the connection broke

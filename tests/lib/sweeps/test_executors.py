@@ -326,6 +326,20 @@ def test_a_cluster_that_lost_its_workers_is_named(store, small, monkeypatch, cap
     assert store.rows() == []
 
 
+def test_a_cluster_whose_workers_die_as_they_get_the_work_is_named(store, small, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(executors, "_LOOK_EVERY", 0.04)
+    monkeypatch.setattr(executors, "_GONE_AFTER", 0.05)
+
+    class Dying(Cluster):
+        def submit(self, function, /, *arguments, **options):
+            self.workers = iter([0] * 9)
+            return super().submit(function, *arguments, **options)
+
+    with pytest.raises(ConnectionError, match="the cluster has had no worker for"):
+        sweep([small()], store, executor=Dying([1]))
+
+
 @pytest.mark.parametrize("device", ["gpu", "cuda:x", "", 3.5])
 def test_what_is_no_device_is_refused(store, small, device):
     with pytest.raises(ValueError, match="device must be a torch device such as cpu, cuda or cuda:1, got"):
