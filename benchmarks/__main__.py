@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 
-from benchmarks import attacked, environment, estimators, peers, roofline, scaling, sweeping, training
+from benchmarks import attacked, environment, estimators, modules, peers, roofline, scaling, sweeping, training
 from benchmarks.record import Record
 from benchmarks.timings import RESULTS, against_targets
 from lib.sweeps import machine
 
-NAMES = ("training", "scaling", "estimators", "attacked", "convolutional", "sweep", "tf32")
+NAMES = ("training", "scaling", "estimators", "modules", "attacked", "convolutional", "sweep", "tf32")
 # Those beside which JAX runs.
 _WITH_PEER = ("training", "estimators", "attacked")
 _LETTERS = {"m": "width", "L": "depth", "R": "replicas", "n": "points"}
@@ -123,7 +123,7 @@ def _prepared(name: str, device: str) -> Iterator[Any]:
     """Yield what measures a benchmark's cells; beside it runs JAX, where that is installed and a contender."""
     classes = {"training": training.Training, "estimators": estimators.Estimators, "attacked": attacked.Attacked}
     classes |= {"convolutional": attacked.Convolutional, "sweep": sweeping.Sweeping, "tf32": roofline.TF32}
-    classes["scaling"] = scaling.Scaling
+    classes |= {"scaling": scaling.Scaling, "modules": modules.Modules}
     made = classes[name](device)
     if name not in _WITH_PEER:
         yield made
@@ -150,6 +150,9 @@ def _plan(name: str, options: argparse.Namespace) -> tuple[list[Any], list[Any],
     if name == "estimators":
         protocol = {**estimators.PROTOCOL, **how}
         return estimators.CELLS, estimators.TARGETS, protocol, lambda some: estimators.guess(some, repeats, block)
+    if name == "modules":
+        protocol = {**modules.PROTOCOL, **how}
+        return modules.CELLS, modules.TARGETS, protocol, lambda some: modules.guess(some, repeats, block)
     if name in ("attacked", "convolutional"):
         cells, targets, protocol = {
             "attacked": (attacked.ATTACKED, attacked.ATTACKED_TARGETS, attacked.ATTACKED_PROTOCOL),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import attacked, estimators, peers, roofline, scaling, sweeping, timings, training
+from benchmarks import attacked, estimators, modules, peers, roofline, scaling, sweeping, timings, training
 from benchmarks.__main__ import main, selection
 from lib.data import Dataset
 from lib.sweeps import machine
@@ -142,6 +142,35 @@ def test_estimators_are_measured(fake_mnist, tmp_path, monkeypatch, capsys):
     assert set(measured["contenders"]) == {"ours", "jacrev", "monte carlo, equal error", "monte carlo, 1 % error"}
     draws = measured["contenders"]["monte carlo, 1 % error"]["draws"]
     assert draws == round((measured["spread of a draw"] / 0.01) ** 2)
+
+
+def test_modules_are_measured_by_seconds_or_by_memory(tmp_path, monkeypatch, capsys):
+    small, large = {**modules.CELLS[0], "points": 6}, {**modules.CELLS[1], "points": 5}
+    monkeypatch.setattr(modules, "CELLS", [small, large])
+    targets = [
+        {"settings": small, "ratio": "loop/ours", "at_least": 0.95},
+        {"settings": large, "ratio": "1.5 GiB/ours", "at_least": 1},
+    ]
+    monkeypatch.setattr(modules, "TARGETS", targets)
+    assert quick(tmp_path, "modules") == 0
+    timed, weighed = json.loads((tmp_path / "modules-cpu.json").read_text())["cells"]
+    assert set(timed["contenders"]) == {"ours", "loop", "batches"} and set(timed["ratios"]) == {
+        "loop/ours",
+        "batches/ours",
+    }
+    assert set(weighed["contenders"]) == {"ours"} and 0 < weighed["bytes"] < 1.5 * 2**30
+    assert weighed["ratios"]["1.5 GiB/ours"]["median"] == pytest.approx(1.5 * 2**30 / weighed["bytes"])
+    assert "module=small CNN outputs=10 points=5: 1.5 GiB/ours" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("cell", modules.CELLS[:3], ids=lambda cell: cell["module"])
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_the_loops_give_the_same_stability(cell, at_once):
+    network, shape = modules.module_of(cell)
+    x = torch.randn(3, *shape, generator=torch.Generator().manual_seed(0))
+    assert network(x).shape == (3, cell["outputs"])
+    ours = modules.perturbation_stability(network, x)[0]
+    assert torch.allclose(ours, modules.loop_stability(network, x, at_once), rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["attacked", "convolutional"])
