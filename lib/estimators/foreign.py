@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float
     from torch import Tensor
 
-# What the examples of one chunk may take, and what is in float64 at once.
-_CHUNK_BYTES, _DOUBLE_BYTES = 3 * 2**27, 2**26
+# What the examples of one chunk may take, and what is in float64 at once. What passes through a network on a processor
+# beyond what its caches hold takes twice the time: a loop of single examples would be faster.
+_CHUNK_BYTES, _DOUBLE_BYTES, _CACHED_BYTES = 3 * 2**27, 2**26, 2**25
 # How far beside themselves points on kinks are looked at, relative to their mean entry.
 _NUDGE = 1e-2
 # Products of fewer digits than float32's are rounded so coarsely that an example's place in a batch shows.
@@ -55,6 +56,8 @@ class Foreign(Subject):
         self._first = first, value
         self._refuse_change()
         self._fit = max(1, _CHUNK_BYTES // (self._bytes + value.shape[1] * first.nbytes))
+        if x.device.type == "cpu":
+            self._fit = max(1, min(self._fit, _CACHED_BYTES // self._bytes))
         coarse = max(torch.finfo(x.dtype).eps, torch.finfo(value.dtype).eps) > _COARSE
         self._together = 1 if coarse else self._fit
         if len(x) == 1 or self._together == 1:  # no batch will tell

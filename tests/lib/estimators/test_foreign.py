@@ -99,7 +99,8 @@ def test_half_precision_does_not_overflow_kappa():
     assert lazy_training_ratio(layer, start).isfinite().all()
 
 
-def test_chunks_follow_the_activations_and_change_nothing(monkeypatch):
+@pytest.mark.parametrize("limit", ["_CHUNK_BYTES", "_CACHED_BYTES"])
+def test_chunks_follow_the_activations_and_change_nothing(monkeypatch, limit):
     network = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.Tanh(), nn.Flatten(), nn.Linear(128, 3)).double()
     x = torch.randn(9, 1, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     whole, sizes = jacobian(network, x), []
@@ -112,7 +113,7 @@ def test_chunks_follow_the_activations_and_change_nothing(monkeypatch):
     monkeypatch.setattr(foreign.Foreign, "_derivative", recorded)
     leaf = x[:1].clone().requires_grad_()
     one = peak_bytes(lambda: torch.autograd.grad(network(leaf.clone()).sum(), leaf))
-    monkeypatch.setattr(foreign, "_CHUNK_BYTES", 5 * one)
+    monkeypatch.setattr(foreign, limit, 5 * one)
     torch.testing.assert_close(jacobian(network, x.detach()), whole, rtol=1e-12, atol=1e-14)
     assert 1 < max(sizes[1:]) < 9
 
