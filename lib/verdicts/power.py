@@ -33,14 +33,27 @@ class Coverage(NamedTuple):
 def coverage(claim: Claim, register: Register, archive: Archive, round: int) -> Coverage:
     """Return how many rows of a claim's registered cells a round has, of how many.
 
-    A network that shares its row with others counts as that row; sweeps that are optional do not count.
+    A network that shares its row with others counts as that row; sweeps that are optional do not count. A conjunction
+    waits for the rows of the claims that it joins.
 
     Source: lib/verdicts/register.yml, rule 2.
     """
+    planned, there = _rows(claim, register, archive, round)
+    return Coverage(len(there), len(planned))
+
+
+def _rows(claim: Claim, register: Register, archive: Archive, round: int) -> tuple[set[Any], set[Any]]:
+    """Return the rows that a claim's tests need, and those of them that are there."""
     planned: set[tuple[Any, ...]] = set()
     there: set[tuple[Any, ...]] = set()
     for test in claim.tests:
-        if test.statistic in ("arithmetic", "conjunction"):
+        if test.statistic == "conjunction":
+            for number in test.of:
+                needed, found = _rows(register.claims[number], register, archive, round)
+                planned |= needed
+                there |= found
+            continue
+        if test.statistic == "arithmetic":
             continue
         for sweep in test.sweeps:
             definition = register.vocabulary["sweeps"][sweep]
@@ -56,7 +69,7 @@ def coverage(claim: Claim, register: Register, archive: Archive, round: int) -> 
                 row = tuple(item for item in sorted(cell.items()) if item[0] not in within)
                 planned |= {(kind, row, seed) for seed in seeds}
                 there |= {(kind, row, seed) for seed in seeds if seed in found.get(tuple(sorted(cell.items())), ())}
-    return Coverage(len(there), len(planned))
+    return planned, there
 
 
 def _cells(sweep: str, definition: Mapping[str, Any], round: int) -> Iterator[dict[str, Any]]:

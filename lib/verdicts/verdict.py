@@ -98,7 +98,7 @@ def judge(
             word, reason = "not testable", missing[number]
         verdicts[number] = Verdict(claim, word, reason, raw[number], decision, tests)
     for number, claim in register.claims.items():
-        if claim.tests[0].statistic == "conjunction":
+        if claim.tests[0].statistic == "conjunction" and number not in missing:
             words = [verdicts[other].word for other in claim.tests[0].of]
             verdicts[number] = replace(verdicts[number], word=_conjunction(words))
     return verdicts

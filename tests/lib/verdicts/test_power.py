@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from lib.rows import RESULTS
-from lib.verdicts.power import STUDENT, finds, planned, shift
+from lib.verdicts.archive import Archive
+from lib.verdicts.power import STUDENT, coverage, finds, planned, shift
 from lib.verdicts.register import read
 
 pytest.importorskip("yaml")
@@ -40,6 +41,14 @@ def test_planned_cells_are_those_that_a_test_names() -> None:
     assert len(cells) == 25 and all(seeds == set(range(8, 16)) for seeds in cells.values())
     # The runs of claim 37: 34 of `nonlazy`, and 60 of `setting`, of which 10 are among them.
     assert sum(map(len, planned(register.claims[37].tests[0], register, 2).values())) == 84
+
+
+def test_a_conjunction_waits_for_the_rows_of_all_that_it_joins() -> None:
+    register = read(2)
+    rows = Archive.of(RESULTS, register)
+    whole, *parts = (coverage(register.claims[number], register, rows, 2) for number in (65, 61, 62, 63, 64))
+    assert max(part.planned for part in parts) <= whole.planned <= sum(part.planned for part in parts)
+    assert whole.complete == all(part.complete for part in parts)
 
 
 @pytest.mark.slow
