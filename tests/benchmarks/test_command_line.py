@@ -87,6 +87,7 @@ def fake_mnist(monkeypatch):
         class transforms:
             ToTensor = object
 
+    monkeypatch.setattr(peers, "PYTHON", Path("nowhere"))  # JAX may be installed beside this checkout
     for module in (training, scaling, estimators, attacked):
         monkeypatch.setattr(module, "load", load)
     monkeypatch.setattr(training, "import_torchvision", lambda: Torchvision)
@@ -243,8 +244,8 @@ def test_a_benchmark_does_not_start_while_a_sweep_runs(tmp_path, capsys):
     [
         (
             ["speed"],
-            "there is no benchmark 'speed'; there are training, scaling, estimators, attacked, convolutional, sweep, "
-            "tf32.",
+            "there is no benchmark 'speed'; there are training, scaling, estimators, modules, attacked, convolutional, "
+            "sweep, tf32.",
         ),
         (["training", "--only", "m=wide"], "--only takes parts like m=64 with the letters m, L, R, n, got 'm=wide'."),
         (["training", "--repeats", "0"], "--repeats, --threads and --block must be positive."),
