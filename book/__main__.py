@@ -1,4 +1,4 @@
-"""The command line: `python -m book build | run | check | pair | metadata | picture | pdf | serve`."""
+"""The command line: `python -m book build | run | check | pair | metadata | picture | pdf | preprint | serve`."""
 
 from __future__ import annotations
 
@@ -106,8 +106,10 @@ def _metadata(project: Project, options: argparse.Namespace) -> int:
 
 def _picture(project: Project, options: argparse.Namespace) -> int:
     from book.picture import write_picture
+    from book.preview import write_preview
 
     print(f"wrote {write_picture(project, options.profile).relative_to(project.root)}")
+    print(f"wrote {write_preview(project).relative_to(project.root)}")
     return 0
 
 
@@ -116,6 +118,14 @@ def _pdf(project: Project, options: argparse.Namespace) -> int:
 
     output = print_book(project, project.build / "book.pdf")
     print(f"{output.relative_to(project.root)}: {output.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+def _preprint(project: Project, options: argparse.Namespace) -> int:
+    from book.preprint import write_preprint
+
+    write_preprint(project, options.folder)
+    print(f"{options.folder} is laid out as NeuroLibre builds it")
     return 0
 
 
@@ -159,12 +169,18 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--crate", action="store_true", help="and ro-crate-metadata.json, which describes all files")
     command.set_defaults(command=_metadata)
 
-    command = commands.add_parser("picture", help="draw the README's picture from the landing page as it was executed")
+    command = commands.add_parser(
+        "picture", help="draw the README's picture from the landing page as it was executed, and the preview of links"
+    )
     command.add_argument("--profile", default="quick", help="the profile it was executed with (default: quick)")
     command.set_defaults(command=_picture)
 
     command = commands.add_parser("pdf", help="print the built site as one PDF, _build/book.pdf; needs a Chromium")
     command.set_defaults(command=_pdf)
+
+    command = commands.add_parser("preprint", help="write the built book into a folder as NeuroLibre expects it")
+    command.add_argument("folder", type=Path, metavar="FOLDER", help="empty, or not there yet")
+    command.set_defaults(command=_preprint)
 
     command = commands.add_parser("serve", help="serve the built site on this machine")
     command.set_defaults(command=_serve)

@@ -14,9 +14,20 @@ addEventListener("DOMContentLoaded", () => {
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   document.body.append(dialog);
 
-  const rowsOf = (figure) => {
-    const bytes = Uint8Array.from(atob(figure.querySelector(".downloads .rows").href.split(",")[1]), (letter) => letter.charCodeAt(0));
-    const [head, ...lines] = new TextDecoder().decode(bytes).trim().split("\n");
+  const unpacked = (link) => {
+    const bytes = Uint8Array.from(atob(link.href.split(",")[1]), (letter) => letter.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  };
+  // Without this script the same link gives the packed file.
+  for (const link of document.querySelectorAll(".downloads .rows"))
+    link.addEventListener("click", async (event) => {
+      event.preventDefault();
+      const href = URL.createObjectURL(new Blob([await unpacked(link)], { type: "text/csv" }));
+      made("a", [], { href, download: link.download.replace(/\.gz$/, "") }).click();
+      setTimeout(() => URL.revokeObjectURL(href), 10_000);
+    });
+  const rowsOf = async (figure) => {
+    const [head, ...lines] = (await unpacked(figure.querySelector(".downloads .rows"))).trim().split("\n");
     const names = head.split(",");
     const byKey = new Map();
     for (const line of lines) {
@@ -66,8 +77,8 @@ addEventListener("DOMContentLoaded", () => {
       made("p", ["Trains these rows again and compares every value: ", made("code", command), " ", copy]),
     );
   };
-  const open = (figure, points, at) => {
-    const rows = rowsOf(figure);
+  const open = async (figure, points, at) => {
+    const rows = await rowsOf(figure);
     const list = made("select", points.map(([, , label], place) => made("option", label, { value: place })));
     const target = made("div", []);
     list.value = at;

@@ -14,7 +14,8 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
-PREVIEW = "preview.png"
+from book.preview import PREVIEW, SIZE, read_preview
+
 _LONGEST = 200
 _LEAST = 40
 _QUESTION = "Question."
@@ -71,11 +72,22 @@ def add_metatags(app: Sphinx, page: str, _template: str, context: dict[str, Any]
         context["metatags"] += f'\n<meta name="description" content="{escape(about)}" />'
         tags["og:description"] = about
     if base:
-        tags |= {"og:url": context["pageurl"], "og:image": f"{base.rstrip('/')}/_static/{PREVIEW}"}
-        context["metatags"] += '\n<meta name="twitter:card" content="summary_large_image" />'
+        tags |= {"og:url": context["pageurl"]}
+        if preview := preview_tags(base, Path(app.srcdir, "_static", Path(PREVIEW).name)):
+            tags |= preview
+            context["metatags"] += '\n<meta name="twitter:card" content="summary_large_image" />'
     context["metatags"] += "".join(
         f'\n<meta property="{name}" content="{escape(value)}" />' for name, value in tags.items()
     )
+
+
+def preview_tags(base: str, picture: Path) -> dict[str, str]:
+    """Return what leads to the picture of a link, and its words for who cannot see it; nothing where there is none."""
+    if not picture.is_file():
+        return {}
+    words, _ = read_preview(picture)
+    place = {"og:image": f"{base.rstrip('/')}/_static/{picture.name}", "og:image:alt": words}
+    return place | {"og:image:width": str(SIZE[0]), "og:image:height": str(SIZE[1])}
 
 
 def write_site_map(app: Sphinx) -> None:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import io
 import mimetypes
-import os
 import re
-import shutil
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from book.browser import chromium
 from book.configuration import read_configuration
 from book.errors import BookError
 from book.files import read_mapping, write_atomically
@@ -32,10 +31,10 @@ _ARTICLE = re.compile(r'<article class="bd-article">(?P<article>.*)</article>', 
 _SCRIPT = re.compile(r"<script\b.*?</script>", re.DOTALL)
 _STYLES = re.compile(r'<link [^>]*href="\.\./(?P<sheet>[^"]+\.css)[^"]*"[^>]*>')
 _HEADING = re.compile(r"<h1>(?P<title>.*?)<a class=\"headerlink\"", re.DOTALL)
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-_FLAGS += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
-_MATHJAX = '{startup: {typeset: false}, options: {enableMenu: false, processHtmlClass: "math"}}'
+_MATHJAX = (
+    '{loader: {load: ["core", "input/tex", "output/chtml"]}, startup: {typeset: false}, '
+    'options: {processHtmlClass: "math"}}'
+)
 _READY = """async () => {
   while (!window.MathJax?.startup?.promise) await new Promise(done => setTimeout(done, 25));
   await MathJax.startup.promise;
@@ -57,11 +56,8 @@ def print_book(project: Project, output: Path) -> Path:
     Raises:
         BookError: the site is not built, there is no Chromium, or a link of the site leads nowhere.
     """
-    from playwright.sync_api import sync_playwright  # only paper needs a browser
-
     document = compose(project)
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=_browser(), args=_FLAGS)
+    with chromium() as browser:
         page = browser.new_page(color_scheme="light")
         page.set_default_timeout(0)
         page.route("**/*", lambda route: _answer(route, project.html, document))
@@ -82,7 +78,6 @@ def print_book(project: Project, output: Path) -> Path:
             footer_template=_FOOT,
         )
         headings = page.evaluate(_HEADINGS)
-        browser.close()
     write_atomically(output, packed(data, headings))
     return output
 
@@ -132,7 +127,7 @@ def compose(project: Project) -> str:
     return (
         f'<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8"><title>{title}</title>{sheets}'
         f"<style>{own}</style><script>window.MathJax = {_MATHJAX}</script>"
-        f'<script async src="{_SITE}/mathjax/tex-chtml.js"></script>'
+        f'<script async src="{_SITE}/mathjax/startup.js"></script>'
         f'<body><main class="paper bd-content"><div class="bd-article-container"><article class="bd-article">'
         f"{_cover(project, title, ''.join(entries))}{''.join(articles)}</article></div></main></body></html>"
     )
@@ -157,15 +152,6 @@ def _read(project: Project, name: str) -> str:
         return page.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise BookError(f"the site has no page {name}; call `python -m book build` first.") from None
-
-
-def _browser() -> str:
-    """Return the Chromium that $BOOK_BROWSER names, or the first that is installed."""
-    found = os.environ.get("BOOK_BROWSER") or next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if found is None or not os.access(found, os.X_OK):
-        named = f"BOOK_BROWSER is {found}, which cannot be executed" if found else "there is no Chromium"
-        raise BookError(f"{named}; install one (Debian: apt install chromium), or name it in $BOOK_BROWSER.")
-    return found
 
 
 def _answer(route: Route, html: Path, document: str) -> None:

@@ -81,7 +81,7 @@ def _key(project: Project, staged: str, strict: bool) -> str:
     digest.update((project.root / "constraints.txt").read_bytes())
     # The API pages are written by Sphinx from the library's docstrings.
     library = sorted(path for path in (project.root / "lib").rglob("*.py"))
-    names = ("site", "theme", "api", "policy", "head", "icons", "numbering", "claims", "cards")
+    names = ("site", "theme", "api", "policy", "head", "icons", "light", "numbering", "claims", "cards")
     own = [Path(__file__).with_name(f"{name}.py") for name in names]
     templates = sorted(Path(__file__).with_name("templates").rglob("*.html"))
     for path in (*own, *templates, *library):

@@ -22,14 +22,18 @@ from book.chapters import Chapter
 from book.configuration import site_configuration
 from book.errors import BookError
 from book.files import read_text, write_if_changed
+from book.light import light_drawing, light_rows
 from book.outputs import Outputs, Record
+from book.preview import PREVIEW
 from book.project import STATUS, Project
 from book.symbols import symbols_cell
 
 _RERUN = re.compile(r"^## Rerun this$", re.MULTILINE)
 _DOWNLOAD = re.compile(r"\{download\}`[^`<]*<(?P<path>[^`>]+)>`")
-# What tex-chtml.js loads besides itself; the rest of the package's 24 MB are other inputs, outputs and readers.
-_MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2/*", "input/tex/extensions/*.js")
+# What _config.yml has MathJax load, and what that loads where a page needs it. The rest of the package's 24 MB are
+# other inputs, outputs and readers, and a menu, a third of all, that makes a control of every formula.
+_MATHJAX = ("startup.js", "core.js", "input/tex.js", "input/tex/extensions/*.js", "a11y/assistive-mml.js")
+_MATHJAX += ("output/chtml.js", "output/chtml/fonts/tex.js", "output/chtml/fonts/woff-v2/*")
 
 
 def stage(
@@ -46,6 +50,7 @@ def stage(
         "_static/words.css": Path(__file__).with_name("words.css").read_bytes(),
         "_static/figures.js": Path(__file__).with_name("figures.js").read_bytes(),
         "_static/cards.js": Path(__file__).with_name("cards.js").read_bytes(),
+        "_static/edges.js": Path(__file__).with_name("edges.js").read_bytes(),
         f"{STATUS}.md": provenance.status_page(chapters, records, profile).encode(),
     }
     for name, chapter in chapters.items():
@@ -55,6 +60,8 @@ def stage(
         for file, script in set_beside(notebook).items():
             tree[f"extra/chapters/{file}"] = script.encode()
         tree[f"chapters/{name}.ipynb"] = nbformat.writes(notebook).encode()
+    if (preview := project.root / PREVIEW).is_file():
+        tree[f"_static/{preview.name}"] = preview.read_bytes()
     tree |= _downloads(project, chapters)
     tree |= _mathjax()
     _write(project.staged, tree)
@@ -90,7 +97,7 @@ def page(
                 cell_type="code",
                 metadata=cell.metadata,
                 source=run.source if run else cell.source,
-                outputs=run.outputs if run else [],
+                outputs=[_light(output) for output in run.outputs] if run else [],
                 execution_count=run.execution_count if run else None,
             )
         )
@@ -106,6 +113,14 @@ def page(
     metadata = {name: chapter.notebook.metadata[name] for name in ("kernelspec",)}
     metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
     return nbformat.from_dict({"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": cells})
+
+
+def _light(output: NotebookNode) -> NotebookNode:
+    """Lighten a drawing and the rows of a figure, be they shown or glued."""
+    data = output.get("data", {})
+    light = {kind: light_drawing(value) for kind, value in data.items() if kind.endswith("image/svg+xml")}
+    light |= {kind: light_rows(value) for kind, value in data.items() if kind.endswith("text/html")}
+    return output | {"data": data | light} if light else output
 
 
 def _parameters_last(cells: list[NotebookNode]) -> list[NotebookNode]:

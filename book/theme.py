@@ -2,8 +2,8 @@
 
 Live code cells (Thebe) are left out: they would load scripts from other servers, and the theme's Sphinx adds their
 inline script twice. The bibliography is labelled as the text cites, by author and year. Docstrings, which are written
-to be read as they are, become reStructuredText. What a page says to machines is
-`book.head`'s, icons are `book.icons`', numbers are `book.numbering`'s.
+to be read as they are, become reStructuredText. What a page says to machines is `book.head`'s, icons are `book.icons`',
+numbers are `book.numbering`'s, and `book.light` leaves out what no page uses.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from book.api import Modules
 from book.claims import link_claims
 from book.head import add_metatags, write_site_map
 from book.icons import replace_icons
+from book.light import lighten
 from book.numbering import count_statements_together, mark_papers, number_by_chapter
 
 # After the theme and its extensions have added their scripts.
@@ -97,6 +98,7 @@ def _name_folds(_app: Sphinx, _page: str, _template: str, context: dict[str, Any
 def _finish(app: Sphinx, error: Exception | None) -> None:
     if error is None and app.builder.format == "html":
         replace_icons(Path(app.outdir))
+        lighten(Path(app.outdir))
         write_site_map(app)
 
 

@@ -53,10 +53,13 @@ def test_a_landing_page_that_was_not_executed_or_shows_no_cards_is_one_sentence(
     assert "shows no cards" in refused(lambda: write_picture(landing, "quick"))
 
 
-def test_the_command_writes_it(landing, capsys):
+def test_the_command_writes_it_and_its_preview_where_there_is_a_browser(landing, capsys, monkeypatch):
     (landing.root / "results").mkdir()
-    assert main(["picture"], root=landing.root) == 0
-    assert capsys.readouterr().out == f"wrote {PICTURE}\n" and (landing.root / PICTURE).is_file()
+    monkeypatch.setenv("BOOK_BROWSER", "/nowhere/chromium")
+    assert main(["picture"], root=landing.root) == 2
+    out, err = capsys.readouterr()
+    assert out == f"wrote {PICTURE}\n" and (landing.root / PICTURE).is_file()
+    assert err.startswith("book: BOOK_BROWSER is /nowhere/chromium, which cannot be executed; install one")
 
 
 def test_the_committed_picture_says_what_stands():

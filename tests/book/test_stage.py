@@ -174,5 +174,5 @@ def test_buttons_open_the_paired_notebook_once_the_repository_is_set(built, edit
 
 def test_only_the_needed_part_of_mathjax_is_staged(built):
     folder = built.html / "mathjax"
-    assert (folder / "tex-chtml.js").is_file()
+    assert (folder / "startup.js").is_file() and not (folder / "ui").exists()
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 3e6

@@ -125,7 +125,7 @@ def numbering_problems(pages: Mapping[str, Anatomy]) -> list[str]:
 def _well_formed(link: str) -> bool:
     parts = urlsplit(link)
     if parts.scheme == "data":  # the rows of a figure, inside the page
-        return re.fullmatch(r"data:text/(?:csv|x-python);base64,[\w+/]+=*", link) is not None
+        return re.fullmatch(r"data:(?:application/gzip|text/x-python);base64,[\w+/]+=*", link) is not None
     if parts.scheme == "mailto":
         return "@" in parts.path
     return parts.scheme == "https" and "." in parts.netloc.strip(".") and not re.search(r"[\s<>{}|\\^`]", link)

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from book.browser import FLAGS
 from book.project import Project
 
 sys.path.insert(0, str(Path(__file__).parent))  # the checks lie beside the tests, and tests/ is no package
@@ -25,8 +26,6 @@ from anatomy import Anatomy
 from visit import Visit, open_page
 
 ROOT = Path(__file__).resolve().parents[2]
-_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-_FLAGS += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
 # A page of the API has thousands of elements, and a busy machine takes its time to restyle them.
 expect.set_options(timeout=30_000)
 _PHONE = {"viewport": {"width": 390, "height": 844}, "screen": {"width": 390, "height": 844}}
@@ -79,7 +78,7 @@ def address(html: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=chromium, args=_FLAGS)
+        running = driver.chromium.launch(executable_path=chromium, args=FLAGS)
         yield running
         running.close()
 

@@ -7,19 +7,23 @@ from pathlib import Path
 
 import pytest
 from anatomy import Anatomy, head_problems, link_problems, numbering_problems
-from playwright.sync_api import Page
+from keyboard import focus_problems
+from playwright.sync_api import Page, expect
 from prose import output_problems, prose_problems
 from visit import (
     Visit,
     cut_problems,
+    edge_problems,
     formula_problems,
     image_problems,
     open_page,
     size_problems,
     table_problems,
+    weight,
     width_problems,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 GOOD_PROSE = """P falls from 0.332 to 0.327 [0.31, 0.34] … None of the curves rises, e.g. at m = 16.
 The estimate (of Definition 1) uses {1, 2} and “info” in BOOK_DATA/tmp; 50 % of seeds, wait and see ...
 """
@@ -105,7 +109,7 @@ def test_links_that_lead_somewhere_pass() -> None:
     body = (
         '<p id="é"><a href="#%C3%A9">a</a><a href="../a/other.html#here">b</a><a href="#">c</a>'
         '<a href="https://doi.org/10.1/x?y=1#z">d</a><img src="data:image/png;base64,AA">'
-        '<a download="rows.csv" href="data:text/csv;base64,UCxtCg==">e</a>'
+        '<a download="rows.csv.gz" href="data:application/gzip;base64,UCxtCg==">e</a>'
         '<a download="figure.py" href="data:text/x-python;base64,cHJpbnQoMSkK">f</a>'
     )
     assert problems_of_links(body, {"a/other.html": "<p id=here>"}) == []
@@ -131,11 +135,12 @@ def test_a_gap_in_the_numbering_is_found() -> None:
     assert numbering_problems({"c/01_a": page("Fig. 1.1", "Fig. 1.3")})
 
 
-MATHJAX = "<script>MathJax = {loader: {load: []}}</script><script defer src='{}'></script>"
+MATHJAX = """<script>MathJax = {loader: {load: ["core", "input/tex", "output/chtml"]}}</script>
+<script defer src='{}'></script>"""
 
 
 def test_formulas_that_fail_are_found(bad_page: Callable[[str], Visit], html: Path) -> None:
-    mathjax = MATHJAX.replace("{}", (html / "mathjax" / "tex-chtml.js").as_uri())
+    mathjax = MATHJAX.replace("{}", (html / "mathjax" / "startup.js").as_uri())
     good = bad_page(mathjax + r"<article><span class=math>\(\frac{1}{2}\)</span></article>")
     assert formula_problems(good) == []
     unknown = bad_page(mathjax + r"<article><span class=math>\(\bm{x}\)</span></article>")
@@ -222,3 +227,49 @@ def test_small_text_is_found(bad_page: Callable[[str], Visit], tab: Page) -> Non
     assert size_problems(tab) == []
     bad_page("<article><p style='font-size: 9px'>tiny</p></article>")
     assert len(size_problems(tab)) == 1
+
+
+WIDE = "<article><div class=output style='overflow-x: auto; width: 200px'><p style='width: 900px'>x</p></div></article>"
+
+
+def test_a_box_that_scrolls_without_an_edge_or_a_key_is_found_and_the_site_s_script_gives_both(
+    bad_page: Callable[[str], Visit], tab: Page
+) -> None:
+    bad_page(WIDE)
+    assert len(edge_problems(tab)) == 1
+    bad_page(WIDE.replace("width: 200px", "width: 200px; border: 1px solid black"))
+    assert len(edge_problems(tab)) == 1  # no key scrolls it
+    script, style = (ROOT / "book" / name for name in ("edges.js", "book.css"))
+    loads = f"<link rel=stylesheet href='{style.as_uri()}'><script src='{script.as_uri()}'></script>"
+    mended = f"<style>:root {{ --pst-color-text-muted: #555 }}</style>{loads}{WIDE}"
+    bad_page(mended.replace("<article>", "<article class=bd-article>"))
+    expect(tab.locator(".is-wide")).to_have_count(1)
+    assert edge_problems(tab) == []
+    tab.locator("p").evaluate("part => { part.style.width = '10px'; part.parentElement.style.height = '90px'; }")
+    expect(tab.locator(".is-wide, [tabindex]")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ("<a href=#x>here</a>", ""),
+        ("<style>a { outline: none }</style><a href=#x>here</a>", "looks the same"),
+        ("<style>a { outline: none } a:focus { background: red }</style><a href=#x>here</a>", ""),
+        ("<button tabindex=3>first</button>", "before others"),
+        ("<span><mjx-container tabindex=0>x</mjx-container></span>", "stops at 1 formulas"),
+        ("<details><summary style='width: 0; height: 0; overflow: hidden'></summary>x</details>", "cannot be seen"),
+        ("<button disabled>no</button><div hidden><a href=#x>no</a></div><p inert><a href=#x>no</a></p>", ""),
+    ],
+)
+def test_a_control_that_the_keyboard_reaches_unseen_is_found(
+    body: str, problem: str, bad_page: Callable[[str], Visit], tab: Page
+) -> None:
+    bad_page(f"<article>{body}</article>")
+    found = focus_problems(tab)
+    assert bool(found) is bool(problem) and all(problem in line for line in found)
+
+
+def test_a_page_weighs_what_it_loads(bad_page: Callable[[str], Visit], tmp_path: Path) -> None:
+    (tmp_path / "a.css").write_bytes(b" " * 1234)
+    opened = bad_page("<link rel=stylesheet href=a.css><article>x</article>")
+    assert weight(opened) == 1234 + (tmp_path / "page.html").stat().st_size

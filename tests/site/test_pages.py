@@ -9,16 +9,19 @@ from pathlib import Path
 import pytest
 from anatomy import Anatomy, head_problems, link_problems, numbering_problems
 from colours import contrast_problems, figure_contrast
+from keyboard import focus_problems
 from playwright.sync_api import Page, expect
 from prose import output_problems, prose_problems
 from visit import (
     Visit,
     cut_problems,
+    edge_problems,
     formula_problems,
     image_problems,
     open_page,
     size_problems,
     table_problems,
+    weight,
     width_problems,
 )
 
@@ -29,7 +32,14 @@ ROOT = Path(__file__).resolve().parents[2]
 Read = Callable[[str], Anatomy | None]
 Open = Callable[[str], Visit]
 Show = Callable[[str], Page]
-
+# A small phone, a phone, a tablet, a laptop.
+_WIDTHS = (320, 390, 768, 1280)
+_TABLET = 768
+# What slides has come to rest, and what looks at sizes has seen them.
+_PAINTED = """async () => {
+  await Promise.allSettled(document.getAnimations().map(animation => animation.finished));
+  for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
+}"""
 
 # What a reader sees below an element.
 _FOLLOWING = """box => [...document.querySelectorAll('article *')].filter(
@@ -95,17 +105,29 @@ def test_links_lead_somewhere(extra: str, html: Path, anatomy: Read) -> None:
     assert {page: found for page, found in problems.items() if found} == {}
 
 
-def test_page_fits_a_phone(page_name: str, show: Show) -> None:
+def test_page_fits_every_screen(page_name: str, show: Show) -> None:
     tab = show(page_name)
     laptop = tab.viewport_size
+    found = {}
     try:
-        tab.set_viewport_size({"width": 390, "height": 844})
         tab.evaluate(_UNFOLD, True)
-        assert width_problems(tab) == []
-        assert size_problems(tab) == []
+        for width in _WIDTHS:
+            tab.set_viewport_size({"width": width, "height": 844})
+            tab.evaluate(_PAINTED)
+            small = size_problems(tab) if width < _TABLET else []
+            found[width] = [*width_problems(tab), *edge_problems(tab), *small]
+        assert {width: problems for width, problems in found.items() if problems} == {}
     finally:
         tab.evaluate(_UNFOLD, False)
         tab.set_viewport_size(laptop)
+
+
+def test_controls_show_the_focus_and_formulas_take_none(page_name: str, show: Show) -> None:
+    assert focus_problems(show(page_name)) == []
+
+
+def test_page_is_light(page_name: str, visit: Open) -> None:
+    assert weight(visit(page_name)) < 2_500_000
 
 
 def test_page_is_legible_in_the_light_and_in_the_dark(page_name: str, show: Show) -> None:

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from playwright.sync_api import Page
 
@@ -75,6 +77,16 @@ _WIDE = """() => {
     scrolls: moved ? document.documentElement.scrollWidth : 0,
   };
 }"""
+
+# What scrolls sideways says so by an edge, since a phone draws no scroll bar.
+_EDGELESS = """() => [...document.querySelectorAll('article *')].filter(box => box.scrollWidth > box.clientWidth + 1
+    && ['auto', 'scroll'].includes(getComputedStyle(box).overflowX) && box.clientWidth && box.checkVisibility())
+  .filter(box => {
+    const {borderRightStyle: style, borderRightWidth: width, borderRightColor: colour} = getComputedStyle(box);
+    return style === 'none' || parseFloat(width) < 1 || /[,/] ?0\\)$/.test(colour) || box.tabIndex < 0;
+  })
+  .map(box => box.tagName.toLowerCase() + '.' + [...box.classList].join('.') + ': ' + box.scrollWidth + ' px in '
+    + box.clientWidth)"""
 
 _SMALL = """smallest => [...document.querySelectorAll('p, li, td, th, figcaption')]
   .filter(part => part.closest('article'))
@@ -190,6 +202,17 @@ def width_problems(tab: Page) -> list[str]:
     return problems + [f"beyond the screen: {part}" for part in found["beyond"]]
 
 
+def edge_problems(tab: Page) -> list[str]:
+    """Return the boxes of the open page that scroll sideways and show no edge, or that no key scrolls."""
+    return [f"scrolls without an edge, or for no key: {box}" for box in tab.evaluate(_EDGELESS)]
+
+
 def size_problems(tab: Page, smallest: float = 12.0) -> list[str]:
     """Return the text of the open page that is smaller than `smallest` px."""
     return tab.evaluate(_SMALL, smallest)
+
+
+def weight(visit: Visit) -> int:
+    """Return the bytes of a page that was opened as a file, and of all that it loaded, unpacked."""
+    files = {unquote(urlsplit(url).path) for url in visit.requests if url.startswith("file:")}
+    return sum(Path(file).stat().st_size for file in files)
