@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from playwright.sync_api import Page
+from visit import RESTED
 
 # Everything that takes the focus by Tab, in the order of the document, which is that of the key where no tabindex is
 # positive. A group of radio buttons is one stop, at the button that is chosen.
@@ -53,13 +54,15 @@ _UNSEEN = f"""() => {{
 
 _FORMULAS = f"() => ({_STOPS})().filter(part => part.closest('mjx-container')).length"
 _ACTIVE = f"""() => {{
-  const part = document.activeElement, place = part.getBoundingClientRect();
+  const part = document.activeElement;
   if (part === document.body) return null;
+  const shown = part.getBoundingClientRect().height >= 1 ? part : part.firstElementChild || part;
+  const [place] = shown.getClientRects();
   const x = Math.min(Math.max(place.left + place.width / 2, 1), innerWidth - 1);
   const y = Math.min(Math.max(place.top + Math.min(place.height / 2, 20), 1), innerHeight - 1);
-  const top = document.elementsFromPoint(x, y)[0];
+  const top = document.elementFromPoint(x, y);
   return {{stop: ({_STOPS})().indexOf(part), name: ({_NAMED})(part),
-    hidden: !(part.contains(top) || top?.contains(part) || [...part.getClientRects()].length > 1)}};
+    hidden: !(part.contains(top) || top?.contains(part))}};
 }}"""
 
 
@@ -75,6 +78,8 @@ def walk(tab: Page, most: int = 2000) -> tuple[list[int], list[str], int]:
     stops, hidden = [], []
     for _ in range(most):
         tab.keyboard.press("Tab")
+        if not stops:  # the way to the content slides into sight
+            tab.evaluate(RESTED)
         active = tab.evaluate(_ACTIVE)
         if active is None:
             break

@@ -30,7 +30,11 @@ _PAGES_OF_EACH_KIND = (
 _AUDIT = """async options => {
   const held = [];
   const hold = (part, inner) => { held.push([part, [...part.childNodes]]); part.replaceChildren(...inner); };
-  for (const formula of document.querySelectorAll('mjx-container')) hold(formula, ['x']);
+  const formulas = [...document.querySelectorAll('mjx-container')];
+  for (const formula of formulas) {
+    hold(formula, ['x']);
+    formula.style.overflow = 'visible'; // a letter is higher than the line that MathJax gives it
+  }
   for (const list of document.querySelectorAll('.docstrings')) {
     const entries = [...list.children].filter(entry => entry.matches('dl'));
     hold(list, [...list.children].filter(part => !entries.includes(part) || entries.indexOf(part) < 3));
@@ -39,6 +43,7 @@ _AUDIT = """async options => {
     const found = (await axe.run(document, options)).violations;
     return found.flatMap(({id, help, nodes}) => nodes.map(node => `${id}: ${help}: ${node.html.slice(0, 200)}`));
   } finally {
+    for (const formula of formulas) formula.style.overflow = '';
     for (const [part, inner] of held.reverse()) part.replaceChildren(...inner);
   }
 }"""

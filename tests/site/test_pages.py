@@ -13,6 +13,7 @@ from keyboard import focus_problems
 from playwright.sync_api import Page, expect
 from prose import output_problems, prose_problems
 from visit import (
+    RESTED,
     Visit,
     cut_problems,
     edge_problems,
@@ -35,11 +36,6 @@ Show = Callable[[str], Page]
 # A small phone, a phone, a tablet, a laptop.
 _WIDTHS = (320, 390, 768, 1280)
 _TABLET = 768
-# What slides has come to rest, and what looks at sizes has seen them.
-_PAINTED = """async () => {
-  await Promise.allSettled(document.getAnimations().map(animation => animation.finished));
-  for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
-}"""
 
 # What a reader sees below an element.
 _FOLLOWING = """box => [...document.querySelectorAll('article *')].filter(
@@ -113,7 +109,7 @@ def test_page_fits_every_screen(page_name: str, show: Show) -> None:
         tab.evaluate(_UNFOLD, True)
         for width in _WIDTHS:
             tab.set_viewport_size({"width": width, "height": 844})
-            tab.evaluate(_PAINTED)
+            tab.evaluate(RESTED)
             small = size_problems(tab) if width < _TABLET else []
             found[width] = [*width_problems(tab), *edge_problems(tab), *small]
         assert {width: problems for width, problems in found.items() if problems} == {}

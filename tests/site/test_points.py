@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from visit import listening, width_problems
 
+from book.light import light_rows
 from lib.figures.publishing import Point, downloads
 from lib.rows import behind
 from lib.rows.audits import Audited, append
@@ -23,7 +24,7 @@ KEYS = [f"{number:016x}" for number in range(4)]
 def page(tmp_path: Path, tab: Page) -> Page:
     rows = pd.DataFrame({"key": KEYS, "seed": [4, 3, 3, 4], "width": [8, 8, 16, 16], "P": 0.5, "date": "2026-01-30T00"})
     marks = [Point(0.25, 0.5, "He, width 8", tuple(KEYS[:2])), Point(0.75, 0.5, "He, width 16", tuple(KEYS[2:]))]
-    links = downloads("fig-01-x", rows, ["P"], marks=marks)
+    links = light_rows(downloads("fig-01-x", rows, ["P"], marks=marks))  # as pages have them
     style = (BOOK / "book.css").read_text(encoding="utf-8")
     (tmp_path / "page.html").write_text(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"

@@ -22,6 +22,14 @@ SETTLED = """async () => {
   await Promise.all([...document.images].map(image => image.decode().catch(() => null)));
 }"""
 
+# What slides or fades has come to rest, and what looks at sizes has seen them.
+RESTED = """async () => {
+  const moving = document.getAnimations().filter(each => each.effect?.getComputedTiming().endTime < 2000);
+  const late = new Promise(done => setTimeout(done, 2000));
+  await Promise.race([Promise.allSettled(moving.map(each => each.finished)), late]);
+  for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
+}"""
+
 # Formulas that MathJax could not read are red (its `noundefined`) or errors.
 _OBSERVE = """() => {
   const article = document.querySelector('article') || document.body;
