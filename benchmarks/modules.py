@@ -42,12 +42,14 @@ def module_of(cell: dict[str, Any]) -> tuple[nn.Module, tuple[int, ...]]:
         import_torchvision()
         from torchvision.models import resnet18
 
-        return resnet18(num_classes=cell["outputs"]).eval(), (3, 32, 32)
-    if cell["module"] == "small CNN":
+        module, shape = resnet18(num_classes=cell["outputs"]), (3, 32, 32)
+    elif cell["module"] == "small CNN":
         convolutions = nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 3), nn.ReLU()
-        return nn.Sequential(*convolutions, nn.Flatten(), nn.LazyLinear(10)).eval(), (3, 32, 32)
-    layers = nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10)
-    return nn.Sequential(*layers).eval(), (784,)
+        module, shape = nn.Sequential(*convolutions, nn.Flatten(), nn.LazyLinear(10)), (3, 32, 32)
+    else:
+        layers = nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10)
+        module, shape = nn.Sequential(*layers), (784,)
+    return module.eval(), shape
 
 
 def loop_stability(network: nn.Module, x: Tensor, at_once: int) -> Tensor:

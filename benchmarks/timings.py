@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 RESULTS = Path(__file__).parent / "results"
+FIRST_PAINT = "first paint"
 
 
 def recorded(benchmark: str, device: str = "cpu") -> dict[str, Any] | None:
@@ -73,6 +74,22 @@ def why_missed(record: dict[str, Any], line: dict[str, Any]) -> str:
         both = cell["contenders"]["two"]["median"]
         return f"{cell['start']:.1f} of {both:.1f} seconds with two workers are their start"
     return ""
+
+
+def page_words(record: dict[str, Any] | None) -> str:
+    """Return what pages weigh and how soon they are seen, from the record of `benchmarks.pages`."""
+    if record is None or not record["cells"]:
+        return "Not measured yet."
+    cells, seen = record["cells"], times(record)
+    heavy, late = max(cells, key=lambda cell: cell["bytes"]), seen.loc[seen["min"].idxmax()]
+    where, repeats = record["environment"], record["protocol"]["repeats"]
+    load = max(cell["load"] for cell in cells)
+    return (
+        f"Each of the {len(cells)} pages weighs at most {heavy['bytes'] / 1e6:.1f} MB with all it loads, unpacked. "
+        f"The first paint comes {seen['min'].median():.2f} s after the call (median over pages; {late['min']:.2f} s at "
+        f"most), the soonest of {repeats} openings, in Chromium {where['browser'].split('.')[0]} with nothing cached, "
+        f"on the machine that serves the site ({where['hardware']}, {where['cores']} cores, load up to {load:.0f})."
+    )
 
 
 def allowed_speed(m: int, L: int, d: int = 784, o: int = 10) -> float:

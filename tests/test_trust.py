@@ -28,6 +28,8 @@ def sources() -> Iterator[tuple[str, str]]:
     """Yield the code of every module and page."""
     for room in ROOMS:
         for path in sorted((ROOT / room).rglob("*.py")):
+            if ".venv-jax" in path.parts:  # another program's, installed beside the benchmarks
+                continue
             yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
     for path in [*sorted((ROOT / "chapters").glob("*.md")), *sorted((ROOT / "assignments/masters").glob("*.md"))]:
         cells = _CELL.findall(path.read_text(encoding="utf-8"))
