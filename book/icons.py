@@ -12,12 +12,12 @@ from pathlib import Path
 
 from book.errors import BookError
 
-_ELEMENT = re.compile(r'<i class="(?P<classes>[^"]*\bfa-[^"]*)"')
+_ELEMENT = re.compile(r'<(?:i|span) class="(?P<classes>[^"]*\bfa-[^"]*)"')
 _SIZES = {"lg": "font-size: 1.25em; vertical-align: -0.075em"}
 # The theme's script holds its sets of icons one after the other; each ends by giving itself its names.
 _SETS = {"fab": "fab", "fa-brands": "fab", "far": "far", "fa-regular": "far", "fas": "fas", "fa-solid": "fas"}
 _SHEET = """\
-i:is(.fas, .far, .fab, .fa-solid, .fa-regular, .fa-brands) {{
+:is(i, span):is(.fas, .far, .fab, .fa-solid, .fa-regular, .fa-brands) {{
   background: currentColor;
   display: inline-block;
   height: 1em;
@@ -26,7 +26,7 @@ i:is(.fas, .far, .fab, .fa-solid, .fa-regular, .fa-brands) {{
   width: var(--wide);
 }}
 @media (forced-colors: active) {{
-  i:is(.fas, .far, .fab, .fa-solid, .fa-regular, .fa-brands) {{
+  :is(i, span):is(.fas, .far, .fab, .fa-solid, .fa-regular, .fa-brands) {{
     background: CanvasText;
   }}
 }}
@@ -52,7 +52,7 @@ def style_sheet(icons: Iterable[tuple[str, str]], script: str) -> str:
     Raises:
         BookError: the script has no such icon.
     """
-    rules = [f"i.fa-{size} {{ {rule}; }}" for size, rule in _SIZES.items()]
+    rules = [f":is(i, span).fa-{size} {{ {rule}; }}" for size, rule in _SIZES.items()]
     for family, name in sorted(icons):
         end = script.find(f'd("{family}",')
         known = [("fab", "far", "fas")[at] for at in range(("fab", "far", "fas").index(family))]
@@ -66,9 +66,8 @@ def style_sheet(icons: Iterable[tuple[str, str]], script: str) -> str:
         path = f"%3Cpath d='{drawn['path']}'/%3E"
         image = f"%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {wide} {high}'%3E{path}%3C/svg%3E"
         classes = f":is(.{family}, .{next(long for long, short in _SETS.items() if short == family and '-' in long)})"
-        rules.append(
-            f'i.fa-{name}{classes} {{ --icon: url("data:image/svg+xml,{image}"); --wide: {wide / high:.4g}em; }}'
-        )
+        drawing = f'--icon: url("data:image/svg+xml,{image}"); --wide: {wide / high:.4g}em;'
+        rules.append(f":is(i, span).fa-{name}{classes} {{ {drawing} }}")
     return _SHEET.format(rules="\n".join(rules))
 
 

@@ -36,4 +36,5 @@ def test_other_pages_are_described_by_their_first_whole_sentences() -> None:
 
 def test_icons_are_found_in_their_set() -> None:
     page = '<i class="fas fa-file"></i><i class="theme-switch fa-solid fa-sun   fa-lg"></i><b class="fa-bars"></b>'
-    assert icons_in([page]) == {("fas", "file"), ("fas", "sun")}
+    page += '<span class="fa-solid fa-list"></span>'
+    assert icons_in([page]) == {("fas", "file"), ("fas", "sun"), ("fas", "list")}

@@ -80,6 +80,11 @@ def test_images_are_there_and_described(page_name: str, visit: Open) -> None:
     assert image_problems(visit(page_name)) == []
 
 
+def test_every_icon_is_drawn(page_name: str, show: Show) -> None:
+    plain = "icon => getComputedStyle(icon).maskImage === 'none' ? icon.className : []"
+    assert show(page_name).evaluate(f"[...document.querySelectorAll('.fa-solid, .fas')].flatMap({plain})") == []
+
+
 def test_tables_fit_a_laptop(page_name: str, show: Show) -> None:
     assert table_problems(show(page_name)) == []
 
