@@ -212,9 +212,11 @@ def test_a_teacher_hands_out_grades_and_gives_back(traveller: Traveller) -> None
     hand_in(course, "ann", solved())
     hand_in(course, "bob", untouched())
     printed = [traveller.types(activate + command) for command in rest]
-    marks = {line["student"]: line for line in csv.DictReader(printed[-1].splitlines())}
+    table = Path(re.search(r": (.+\.csv)$", printed[-1].strip())[1])
+    with open(table, encoding="utf-8") as file:
+        lines = [line for line in csv.DictReader(file) if line["assignment"] == FIRST]
+    marks = {line["student_id"]: (float(line["score"]), float(line["max_score"])) for line in lines}
     assert set(marks) == {"ann", "bob"}
-    full, none = (float(marks[who][column]) for who in ("ann", "bob") for column in marks[who] if FIRST in column)
-    assert full > 0 and none == 0
+    assert marks["ann"][0] == marks["ann"][1] > 0 and marks["bob"][0] == 0
     pages = {path.parent.parent.name for path in (course.root / "feedback").rglob("*.html")}
     assert pages >= {"ann", "bob"}
