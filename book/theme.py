@@ -25,6 +25,7 @@ from book.claims import link_claims
 from book.head import add_metatags, write_site_map
 from book.icons import replace_icons
 from book.light import lighten
+from book.minutes import Minutes
 from book.numbering import count_statements_together, mark_papers, number_by_chapter
 
 # After the theme and its extensions have added their scripts.
@@ -64,6 +65,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", add_metatags, priority=_LAST)
     app.connect("build-finished", _finish)
     app.add_directive("modules", Modules)
+    app.add_role("minutes", Minutes())
     app.connect("autodoc-process-docstring", _as_restructured_text, priority=_FIRST)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,18 @@ if TYPE_CHECKING:
     from pandas.io.formats.style import Styler  # needs jinja2, which chapters have
 
 _SUPERSCRIPTS = str.maketrans("-.0123456789", "⁻·⁰¹²³⁴⁵⁶⁷⁸⁹")
+_POWER = re.compile(r"\^(-?(?:\([^()]*\)|\w+(?:\.\d+)?))")
+_INDEX = re.compile(r"(?<=\w)_([a-z]+)\b")
+# Orders, primes, apostrophes, a minus between terms or before a number, and what is left: a dash between words.
+_PRINTED = {
+    "<=": "≤",
+    ">=": "≥",
+    r"(?<=[α-ω])'": "′",
+    "'": "’",
+    r" - (?=\d|\w\b)": " − ",
+    r"(?<![\w^)])-(?=\d)": "−",
+    " - ": " – ",
+}
 _INITIALIZATIONS = {"he": "He", "lecun": "LeCun", "ntk": "NTK", "ntk-slides": "NTK (slides)"}
 
 
@@ -33,6 +46,20 @@ def plain_table(frame: pd.DataFrame, uuid: str, precision: int | None = None) ->
     labels = {label: html.escape(label) for label in frame.columns if isinstance(label, str)}
     styler = frame.rename(columns=labels).style.hide(axis="index").set_uuid(uuid)
     return styler.format(precision=precision, escape="html")
+
+
+def typeset(text: str) -> str:
+    """Write a plain text as HTML, with the powers, indices and signs typed in it as printed ones: "m^-1.5 <= P_rms"."""
+
+    def power(found: re.Match[str]) -> str:
+        exponent = found[1]
+        if exponent.startswith("("):
+            exponent = exponent[1:-1]
+        return f"<sup>{exponent.replace('-', '−')}</sup>"
+
+    for typed, printed in _PRINTED.items():
+        text = re.sub(typed, printed, text)
+    return _INDEX.sub(r"<sub>\1</sub>", _POWER.sub(power, html.escape(text, quote=False)))
 
 
 def scientific(value: float, digits: int = 0) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
-from lib.prose import extent, initialization_label, significant
+from lib.prose import extent, initialization_label, significant, typeset
 from lib.verdicts.published import VERDICTS, published_verdicts
 
 # The verdict comes second: on a phone the table scrolls.
@@ -156,7 +156,7 @@ def row_of(claim: Mapping[str, Any], page: str = "", cells: Sequence[str] = ()) 
     share = multiverse["shares"].get(multiverse["verdict"]) if multiverse else None
     columns = (
         chips,
-        f'{escape(claim["statement"])} <span class="source">{escape(claim["source"])}</span>',
+        f'{typeset(claim["statement"])} <span class="source">{escape(claim["source"])}</span>',
         escape(effect_text(stands.judgement)),
         extent(seeds) if seeds else "",
         "" if share is None else format(share, ".0%"),

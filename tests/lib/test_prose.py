@@ -21,6 +21,7 @@ from lib.prose import (
     scientific,
     seeds_a_cell,
     significant,
+    typeset,
     with_interval,
 )
 from lib.trends import Interval
@@ -83,6 +84,21 @@ def test_half_widths(mean, high, text):
 )
 def test_p_values(p, text):
     assert p_text(p) == text
+
+
+@pytest.mark.parametrize(
+    ("typed", "printed"),
+    [
+        ("where m <= L³ and x >= -0.506", "where m ≤ L³ and x ≥ −0.506"),
+        ("like m^-(c-0.5) or m^-1.5, by γ^(L-2)", "like m<sup>−(c−0.5)</sup> or m<sup>−1.5</sup>, by γ<sup>L−2</sup>"),
+        ("at least 1 - n e^(-n/2) - 3/n", "at least 1 − n e<sup>−n/2</sup> − 3/n"),
+        ("Lip and P fall - so Wu et al.'s P_rms", "Lip and P fall – so Wu et al.’s P<sub>rms</sub>"),
+        ("γ' = γ - 1 <b>", "γ′ = γ − 1 &lt;b&gt;"),
+        ("two-layer, Eq. (4)", "two-layer, Eq. (4)"),
+    ],
+)
+def test_what_is_typed_is_printed(typed, printed):
+    assert typeset(typed) == printed
 
 
 def test_counts_are_one_number_or_a_range():
