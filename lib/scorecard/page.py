@@ -35,7 +35,7 @@ def scorecard() -> Html:
         ValueError: a row, the register or the outline cannot be used.
     """
     claims, register, tables = published_verdicts(), read(), rows_of_claims()
-    packed = {n: _packed(table.to_csv(index=False, float_format="%.6g")) for n, table in tables.items()}
+    of_claims = {n: packed(table.to_csv(index=False, float_format="%.6g")) for n, table in tables.items()}
     bodies = [
         f"<tbody{_attributes(claim, register.claims[number])}>{row_of(claim, cells=(_chapter(number),))}"
         f'<tr class="more"><td colspan="{len(COLUMNS) + 1}">'
@@ -55,12 +55,12 @@ def scorecard() -> Html:
     return Html(
         f'<div class="scorecard">\n<form class="filters" hidden>{controls}</form>\n'
         f"{table_of(bodies, (*COLUMNS, 'chapter'))}\n"
-        f'<script data-file="scorecard_rows.js">globalThis.scorecardRows = {json.dumps(packed)};</script>\n'
+        f'<script data-file="scorecard_rows.js">globalThis.scorecardRows = {json.dumps(of_claims)};</script>\n'
         f"<script>\n{_SCRIPT.read_text(encoding='utf-8').strip()}\n</script>\n</div>"
     )
 
 
-def _packed(text: str) -> str:
+def packed(text: str) -> str:
     """Return a text compressed, the same bytes at each build."""
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 

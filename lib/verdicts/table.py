@@ -98,6 +98,12 @@ def chip(verdict: str, fragile: bool | None = False, reason: str = "", label: st
     return f'<span class="chip chip-{verdict.replace(" ", "-")}"{title}>{label}{escape(verdict)}{mark}</span>'
 
 
+def number_of(number: int, judgement: Mapping[str, Any]) -> str:
+    """Return the effect as HTML; where rows are behind it, the site's script opens them (book/figures.js)."""
+    text = escape(effect_text(judgement))
+    return f'<span data-claim="{number}">{text}</span>' if text and judgement["rows"] else text
+
+
 def effect_text(judgement: Mapping[str, Any]) -> str:
     """Return the effect of the curve that is nearest to failing, with its interval; nothing where there is none.
 
@@ -157,7 +163,7 @@ def row_of(claim: Mapping[str, Any], page: str = "", cells: Sequence[str] = ()) 
     columns = (
         chips,
         f'{typeset(claim["statement"])} <span class="source">{escape(claim["source"])}</span>',
-        escape(effect_text(stands.judgement)),
+        number_of(claim["number"], stands.judgement),
         extent(seeds) if seeds else "",
         "" if share is None else format(share, ".0%"),
         *cells,

@@ -1,7 +1,8 @@
-"""The dialog behind a point of a figure: seeds, keys, commit, the last audits, and the command that trains again."""
+"""The dialog behind a point or a claim's number: seeds, keys, commit, last audits, the command that trains again."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -14,10 +15,14 @@ from lib.figures.publishing import Point, downloads
 from lib.rows import behind
 from lib.rows.audits import Audited, append
 from lib.rows.store import Store
+from lib.scorecard.page import packed
+from lib.verdicts.table import number_of, table_of
 
 BOOK = Path(__file__).resolve().parents[2] / "book"
 IMAGE = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='400' height='200'%3E%3C/svg%3E"
 KEYS = [f"{number:016x}" for number in range(4)]
+CURVE = {"where": {}, "effect": 2.0, "low": 1.0, "high": 3.0, "p_for": 0.5}
+JUDGED = {"rows": KEYS, "tests": [{"statistic": "t", "effect": "level", "transform": "none", "curves": [CURVE]}]}
 
 
 @pytest.fixture
@@ -25,11 +30,12 @@ def page(tmp_path: Path, tab: Page) -> Page:
     rows = pd.DataFrame({"key": KEYS, "seed": [4, 3, 3, 4], "width": [8, 8, 16, 16], "P": 0.5, "date": "2026-01-30T00"})
     marks = [Point(0.25, 0.5, "He, width 8", tuple(KEYS[:2])), Point(0.75, 0.5, "He, width 16", tuple(KEYS[2:]))]
     links = light_rows(downloads("fig-01-x", rows, ["P"], marks=marks))  # as pages have them
+    claim = f"<tbody><tr><th scope=row>7</th><td>{number_of(7, JUDGED)}</td></tr></tbody>"
     style = (BOOK / "book.css").read_text(encoding="utf-8")
     (tmp_path / "page.html").write_text(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         f'<style>{style}</style><article><figure id=fig-01-x><img alt=x src="{IMAGE}"><figcaption>{links}</figcaption>'
-        f"</figure></article><script>{(BOOK / 'figures.js').read_text(encoding='utf-8')}</script>",
+        f"</figure>{table_of([claim])}</article><script>{(BOOK / 'figures.js').read_text(encoding='utf-8')}</script>",
         encoding="utf-8",
     )
     tab.goto("about:blank")
@@ -98,3 +104,27 @@ def test_a_partial_build_tells_what_it_has(page: Page) -> None:
     expect(dialog.locator("tbody tr")).to_have_count(2)
     expect(dialog).to_contain_text("none yet")
     assert "commit" not in dialog.inner_text()
+
+
+def test_a_click_on_a_claims_number_tells_the_rows_of_each_cell(told: None, tmp_path: Path, page: Page) -> None:
+    rows = pd.DataFrame(
+        {"key": KEYS, "initializer": "he", "width": [8, 8, 16, 16], "seed": [4, 3, 3, 4], "P at loss": 0.5}
+    )
+    data = json.dumps({"7": packed(rows.to_csv(index=False))})
+    (tmp_path / "scorecard_rows.js").write_text(f"globalThis.scorecardRows = {data};")
+    dialog = page.locator("dialog.behind")
+    page.get_by_role("button", name="2.00 [1.00, 3.00]").press("Enter")
+    expect(dialog).to_contain_text("Rows behind claim 7: ")
+    dialog.locator("select").select_option(label="width 16")
+    expect(dialog).to_contain_text("results/grid.jsonl, commit 0123456789; results/wide.jsonl")
+    lines = [line.locator("td").all_inner_texts() for line in dialog.locator("tbody tr").all()]
+    assert [line[:3] for line in lines] == [["3", KEYS[2], "0.5"], ["4", KEYS[3], "0.5"]]
+    assert lines[0][3].startswith("inconclusive, 2026-01-31") and lines[1][3] == "none yet"
+    expect(dialog).to_contain_text(f"--key {KEYS[2]} --key {KEYS[3]}")
+    page.keyboard.press("Escape")
+
+
+def test_a_number_whose_rows_are_not_there_is_a_text_again(page: Page) -> None:
+    page.get_by_role("button", name="2.00").click()
+    expect(page.get_by_role("button", name="2.00")).to_have_count(0)
+    expect(page.get_by_text("2.00 [1.00, 3.00]")).to_be_visible()
