@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import special
 
 from lib import checks
 
 
 def mean_chi(degrees: np.ndarray | int) -> np.ndarray:
     """Return E[χ_k] = √2 Γ((k+1)/2)/Γ(k/2), the mean length of k standard Gaussians; 0 for k = 0."""
+    from scipy import special  # takes a quarter of a second to import; plans of experiments need none of it
+
     degrees = np.asarray(degrees, dtype=float)
     return np.sqrt(2) * np.exp(special.gammaln((degrees + 1) / 2) - special.gammaln(degrees / 2))
 
@@ -32,5 +33,7 @@ def two_eigenvalues(small: float) -> tuple[np.ndarray, float]:
     Raises:
         ValueError: `small` is not in [0, 1].
     """
+    from scipy import special
+
     checks.within("[0, 1]", small=small)
     return np.array([1.0, small]), math.sqrt(2 / math.pi) * float(special.ellipe(1 - small))

@@ -10,7 +10,6 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy import special
 
 from lib import checks
 from lib.initializers import Initializer, check_sizes, get
@@ -190,6 +189,8 @@ def log_chi_constant(width: int) -> float:
 
     Source: Hanin and Nica 2020, for the limit; the finite value is derived in chapter 03.
     """
+    from scipy import special  # takes a quarter of a second to import, and nothing else here needs it
+
     check_sizes(width=width, depth=2, in_features=1, out_features=1)
     gates = np.arange(1, width + 1)
     share = _open_gates(gates, width) / (1 - 0.5**width)
