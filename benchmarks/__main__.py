@@ -11,12 +11,23 @@ from typing import Any
 
 import torch
 
-from benchmarks import attacked, environment, estimators, modules, peers, roofline, scaling, sweeping, training
+from benchmarks import (
+    attacked,
+    environment,
+    estimators,
+    graph,
+    modules,
+    peers,
+    precisions,
+    scaling,
+    sweeping,
+    training,
+)
 from benchmarks.record import Record
 from benchmarks.timings import RESULTS, against_targets
 from lib.sweeps import machine
 
-NAMES = ("training", "scaling", "estimators", "modules", "attacked", "convolutional", "sweep", "tf32")
+NAMES = ("training", "scaling", "estimators", "modules", "attacked", "convolutional", "sweep", "graph", "precisions")
 # Those beside which JAX runs.
 _WITH_PEER = ("training", "estimators", "attacked")
 _LETTERS = {"m": "width", "L": "depth", "R": "replicas", "n": "points"}
@@ -70,7 +81,7 @@ def selection(text: str) -> dict[str, int]:
 
 def _runs_on(name: str, device: str) -> bool:
     cuda = torch.device(device).type == "cuda"
-    return name in ("training", "estimators") or cuda == (name == "tf32")
+    return name in ("training", "estimators") or cuda == (name in ("graph", "precisions"))
 
 
 def _check_device(device: str) -> None:
@@ -122,8 +133,9 @@ def _run(name: str, only: dict[str, int], options: argparse.Namespace) -> int:
 def _prepared(name: str, device: str) -> Iterator[Any]:
     """Yield what measures a benchmark's cells; beside it runs JAX, where that is installed and a contender."""
     classes = {"training": training.Training, "estimators": estimators.Estimators, "attacked": attacked.Attacked}
-    classes |= {"convolutional": attacked.Convolutional, "sweep": sweeping.Sweeping, "tf32": roofline.TF32}
+    classes |= {"convolutional": attacked.Convolutional, "sweep": sweeping.Sweeping}
     classes |= {"scaling": scaling.Scaling, "modules": modules.Modules}
+    classes |= {"graph": graph.Graph, "precisions": precisions.Precisions}
     made = classes[name](device)
     if name not in _WITH_PEER:
         yield made
@@ -161,8 +173,8 @@ def _plan(name: str, options: argparse.Namespace) -> tuple[list[Any], list[Any],
         return cells, targets, {**protocol, **how}, lambda some: attacked.guess(some, repeats, block)
     if name == "sweep":
         return sweeping.CELLS, sweeping.TARGETS, sweeping.PROTOCOL, sweeping.guess
-    protocol = {**roofline.TF32_PROTOCOL, **how}
-    return roofline.TF32_CELLS, [], protocol, lambda some: training.guess(some, 2 * repeats, block)
+    made = {"graph": graph, "precisions": precisions}[name]
+    return made.CELLS, [], {**made.PROTOCOL, **how}, lambda some: training.guess(some, 2 * repeats, block)
 
 
 if __name__ == "__main__":

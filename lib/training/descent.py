@@ -59,9 +59,10 @@ class Descent:
         if self.index.is_cuda:
             self._replay(lr)
         else:
-            self._step(lr)
+            self.step(lr)
 
-    def _step(self, lr: float) -> None:
+    def step(self, lr: float) -> None:
+        """Update every replica on the points in `index`, one call of the device after the other."""
         gather_(self.passes.points, self.x, self.index, self.between)
         torch.index_select(self.rows, 0, self.index, out=self.flat_target)
         self.passes.forward()
@@ -85,12 +86,12 @@ class Descent:
             side.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(side):
                 for _ in range(3):
-                    self._step(lr)
+                    self.step(lr)
             torch.cuda.current_stream().wait_stream(side)
             for tensor, value in zip(written, kept, strict=True):
                 tensor.copy_(value)
             self.graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(self.graph):
-                self._step(lr)
+                self.step(lr)
             self.captured_lr = lr
         self.graph.replay()

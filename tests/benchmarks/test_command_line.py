@@ -245,12 +245,12 @@ def test_a_benchmark_does_not_start_while_a_sweep_runs(tmp_path, capsys):
         (
             ["speed"],
             "there is no benchmark 'speed'; there are training, scaling, estimators, modules, attacked, convolutional, "
-            "sweep, tf32.",
+            "sweep, graph, precisions.",
         ),
         (["training", "--only", "m=wide"], "--only takes parts like m=64 with the letters m, L, R, n, got 'm=wide'."),
         (["training", "--repeats", "0"], "--repeats, --threads and --block must be positive."),
         (["training", "--device", "meta"], "--device must be cpu, or cuda where there is a CUDA device, got meta."),
-        (["tf32"], "the benchmark tf32 needs a CUDA device, got --device cpu."),
+        (["graph"], "the benchmark graph needs a CUDA device, got --device cpu."),
         (["sweep"], "the benchmark sweep needs two threads of a CPU; leave --device out and set --threads 2."),
     ],
 )
