@@ -13,9 +13,11 @@ from torch import nn
 from lib import checks, initializers
 from lib.columns import KERNEL, TAPS, columns, output_side, write_fold
 from lib.convolutional_passes import ConvolutionalPasses
+from lib.grouped_passes import GroupedPasses
 from lib.networks import Scale
+from lib.products import current, routed
 from lib.seeds import check_seed, generator
-from lib.stack import Stack
+from lib.stack import Passes, Stack
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -242,7 +244,7 @@ class CNN(Stack):
             kept.append((fan_in + fan_out) * math.prod(after) + padded)
         return (self.in_features, *kept, self.out_features)
 
-    def passes(self, size: int, precision: str = "fp32") -> ConvolutionalPasses:
+    def passes(self, size: int, precision: str = "fp32") -> Passes:
         """Return what passes batches of so many points a replica forward and back through these weights.
 
         Raises:
@@ -252,7 +254,9 @@ class CNN(Stack):
         sides = self._sides()
         strides = [stride_of(before) for before in sides[:-1]]
         weights = [weight.detach() for weight in self.weights]
-        return ConvolutionalPasses(weights, self.alpha, self.image, sides, strides, size)
+        direct = routed(weights[0]) and current().of_convolutions(self.width, self.depth) == "grouped"
+        passes = GroupedPasses if direct else ConvolutionalPasses
+        return passes(weights, self.alpha, self.image, sides, strides, size)
 
     def module(self, r: int = 0) -> nn.Sequential:
         """Return replica r as a plain `nn.Sequential` of copies of its weights, with equal outputs (n, d) -> (n, o)."""

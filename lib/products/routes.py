@@ -48,12 +48,15 @@ class Routes:
             oneDNN computes, and not MKL; None: of no layer. A layer of at most 16³ weights is MKL's in any case.
         transposed: the fewest inputs of a layer with less than 16 outputs for which MKL computes yᵀ = Wᵀxᵀ instead of
             y = xW: its kernels are several times slower on rows of ten numbers; None: for no layer.
+        grouped: the fewest channels of a convolutional network whose layers oneDNN computes as grouped convolutions,
+            and not MKL from patches; None: of no network.
     """
 
     forward: int | None = None
     down: int | None = None
     update: int | None = None
     transposed: int | None = None
+    grouped: int | None = None
 
     def of(self, kind: str, fan_in: int, fan_out: int) -> str:
         """Return "mkl", "transposed" or "onednn" for a product of a layer."""
@@ -62,6 +65,13 @@ class Routes:
             return "onednn"
         narrow = self.transposed is not None and fan_out < _NARROW and fan_in >= self.transposed
         return "transposed" if narrow and kind != "down" else "mkl"
+
+    def of_convolutions(self, channels: int, depth: int) -> str:
+        """Return "columns" or "grouped" for a convolutional network.
+
+        The layer on the pixels alone, whose inputs are few, is faster from patches.
+        """
+        return "grouped" if self.grouped is not None and channels >= self.grouped and depth > 2 else "columns"
 
     def described(self) -> str | dict[str, int]:
         """Return the routes as a row keeps them: "mkl" throughout, or what differs from it."""
@@ -91,7 +101,7 @@ MKL = Routes()
 # Measured: five replicas, batches of 64, torch 2.13 (oneDNN 3.12, MKL 2024.2). On other processors `timed` measures.
 _RECORDED = {
     ("AMD", ("avx2",)): Routes(transposed=128),
-    ("AMD", ("avx2", "avx512f", "avx512_bf16")): Routes(forward=8192, down=8192, update=16384, transposed=128),
+    ("AMD", ("avx2", "avx512f", "avx512_bf16")): Routes(8192, 8192, 16384, transposed=128, grouped=8),
 }
 
 

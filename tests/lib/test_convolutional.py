@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from lib import initializers
+from lib import initializers, products
 from lib.convolutional import CNN, betas, fans, image_sides
 from lib.data import Dataset
 from lib.seeds import generator
@@ -140,16 +140,64 @@ def test_training_is_that_of_a_plain_loop(momentum):
             torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
 
 
+# Both ways in float32: patches as columns, and grouped convolutions where this processor has AVX-512.
+WAYS = [products.MKL, products.Routes(grouped=1)]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("image", "depth"), [shape for shape in SHAPES if shape[1] > 2])
+def test_float32_passes_are_float64s_to_its_precision(image, depth, way):
+    exact = network(image, depth, replicas=3)
+    stack = network(image, depth, replicas=3, dtype=torch.float32)
+    x, goal = points(image, 6, 3).flatten(0, 1), torch.randn(3, 6, 4, generator=torch.Generator().manual_seed(1))
+    found = []
+    for some in (exact, stack):
+        with products.using(way):
+            passes = some.passes(6)
+        passes.points.copy_(x)
+        passes.forward()
+        outputs = passes.output.clone()
+        passes.output.copy_(goal)
+        passes.pull_back(slope := torch.empty_like(passes.points))
+        passes.output.copy_(goal)
+        passes.backward(into := [torch.ones_like(weight) for weight in some.weights], 0.5, -2.0)
+        found.append([outputs, slope, *into])
+    for one, other in zip(*found, strict=True):
+        assert torch.linalg.vector_norm(one - other) <= 1e-6 * torch.linalg.vector_norm(one)
+
+
 @pytest.mark.usefixtures("one_thread")
-def test_a_stack_trains_as_its_single_runs_to_the_bit():
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("channels", [3, 8, 16])
+def test_a_stack_trains_as_its_single_runs_to_the_bit(channels, way):
     image, options = (1, 8, 8), {"epochs": 2, "batch_size": 8, "lr": 0.05, "momentum": 0.9}
     given = data(image).to(dtype=torch.float32)
-    stack = CNN(4, 3, image, 4, replicas=3, seed=2, dtype=torch.float32)
-    train(stack, given, **options)
+
+    def trained(replicas, seed):
+        stack = CNN(channels, 3, image, 4, replicas=replicas, seed=seed, dtype=torch.float32)
+        with products.using(way):
+            train(stack, given, **options)
+        return stack
+
+    stack = trained(3, 2)
     for r in range(3):
-        alone = CNN(4, 3, image, 4, seed=2 + r, dtype=torch.float32)
-        train(alone, given, **options)
-        assert all(torch.equal(w[r], v[0]) for w, v in zip(stack.weights, alone.weights, strict=True))
+        for other, at in ((trained(1, 2 + r), 0), (trained(2, 1 + r), 1)):
+            assert all(torch.equal(w[r], v[at]) for w, v in zip(stack.weights, other.weights, strict=True))
+
+
+def test_the_way_is_the_processors_and_the_networks_never_the_replicas():
+    with products.using(products.Routes(grouped=8)) as used:
+        grouped = [
+            CNN(m, L, (1, 8, 8), 4, replicas=R, dtype=torch.float32).passes(2)
+            for m in (7, 8)
+            for L in (2, 3)
+            for R in (1, 2)
+        ]
+        exact = network((1, 8, 8), 3).passes(2)
+    if used.grouped is None:
+        pytest.skip("this processor has no AVX-512: all convolutions go by columns")
+    assert [type(passes).__name__ for passes in grouped] == ["ConvolutionalPasses"] * 6 + ["GroupedPasses"] * 2
+    assert type(exact).__name__ == "ConvolutionalPasses"
 
 
 def test_selected_replicas_are_copies():
