@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class ConvolutionalPasses(Passes):
     """Pass batches through a `lib.convolutional.CNN`: patches as columns, one product a layer and replica.
 
-    Points are the last axis (`lib.columns`), so that few channels cost no more than they have to. The way of networks of
-    two layers or few channels, of float64, of CUDA, and of processors without AVX-512; others take
-    `lib.grouped_passes`, as `lib.products.Routes.grouped` says.
+    Points are the last axis (`lib.columns`), so that few channels cost no more than they have to. The way of two layers
+    or few channels, of float64, of CUDA, and of processors without AVX-512; other networks take `lib.grouped_passes`,
+    as `lib.products.Routes.grouped` says.
 
     Args:
         weights: L tensors (R, fan_in, fan_out), read at every pass.
