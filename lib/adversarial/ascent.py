@@ -15,6 +15,7 @@ from lib.balls import project_onto_ball, uniform_in_ball
 from lib.estimators.measuring import measured
 from lib.seeds import generator
 from lib.stack import Stack
+from lib.training.losses import log_softmax
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -208,7 +209,7 @@ def stack_gradient(network: Stack, size: int) -> Gradient:
         passes.points.copy_(points.flatten(0, 1))
         passes.forward()
         output = passes.output
-        torch.log_softmax(output, dim=-1, out=output)
+        output.copy_(log_softmax(output))
         losses = -(output * target).sum(dim=-1)
         output.exp_().sub_(target)
         passes.pull_back(slope)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, NamedTuple
 
+from lib.training.losses import log_softmax
+
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
@@ -67,7 +69,7 @@ class CrossEntropy(Objective):
 
     def risk(self, natural: Tensor, attacked: Tensor, rows: Tensor, strength: Tensor) -> Risk:
         """Return L(x), max(L(x̂) − L(x), 0) and their gradients."""
-        log_p, log_q = natural.log_softmax(dim=-1), attacked.log_softmax(dim=-1)
+        log_p, log_q = log_softmax(natural), log_softmax(attacked)
         loss, worse = -(log_p * rows).sum(dim=-1), -(log_q * rows).sum(dim=-1)
         # The ball holds x itself, so that the maximum over it is never below L(x).
         counts = (strength.unsqueeze(1) * (worse > loss)).unsqueeze(-1)
@@ -88,7 +90,7 @@ class Trades(Objective):
 
     def risk(self, natural: Tensor, attacked: Tensor, rows: Tensor, strength: Tensor) -> Risk:
         """Return L(x), the divergence and their gradients."""
-        log_p, log_q = natural.log_softmax(dim=-1), attacked.log_softmax(dim=-1)
+        log_p, log_q = log_softmax(natural), log_softmax(attacked)
         p, q = log_p.exp(), log_q.exp()
         ratio = log_p - log_q
         divergence = (p * ratio).sum(dim=-1)

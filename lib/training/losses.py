@@ -57,6 +57,17 @@ def target_rows(targets: Tensor, network: Stack) -> Float[Tensor, "n o"]:
     return functional.one_hot(targets, network.out_features).to(network.weights[0].dtype)
 
 
+def log_softmax(output: Float[Tensor, "... b o"]) -> Float[Tensor, "... b o"]:
+    """Return log softmax over the outputs of each point.
+
+    torch takes rows of ten numbers one by one on a processor; with the points side by side the same takes a tenth of
+    the time, the turning included.
+    """
+    if output.device.type == "cpu":
+        return torch.log_softmax(output.mT, dim=-2).mT
+    return torch.log_softmax(output, dim=-1)
+
+
 def gradient_(
     output: Float[Tensor, "R b o"], rows: Float[Tensor, "R b o"], loss: str, total: Float[Tensor, "R b o"]
 ) -> None:
@@ -69,7 +80,7 @@ def gradient_(
         output.sub_(rows)
         total.addcmul_(output, output, value=0.5)
         return
-    torch.log_softmax(output, dim=-1, out=output)
+    output.copy_(log_softmax(output))
     total.addcmul_(output, rows, value=-1)
     output.exp_().sub_(rows)
 
