@@ -14,14 +14,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _LOW = torch.bfloat16
+# Rows of weights that are updated and cast at once: a cache of the processor holds them.
+_NUMBERS_AT_ONCE = 2**18
 
 
 class ReducedPasses(Passes):
     """Pass batches forward and gradients back by products of factors that are rounded to bf16.
 
-    The float32 weights are cast once a step. A product sums in float32 and rounds its result: activations and gradients
-    are bf16, and a layer's gradient is added to float32 weights (or velocities). The last layer, narrow and cheap, is
-    computed in float32, so that outputs and losses are not rounded.
+    The float32 weights are cast once a step: on a processor by the update, part by part while a cache holds them, and
+    on the way forward where something else has changed them since. A product sums in float32 and rounds its result:
+    activations and gradients are bf16, and a layer's gradient is added to float32 weights (or velocities). The last
+    layer, narrow and cheap, is computed in float32, so that outputs and losses are not rounded.
 
     Args:
         weights: L tensors (R, fan_in, fan_out) of float32, read at every pass.
@@ -39,12 +42,17 @@ class ReducedPasses(Passes):
         self.output, self.features = new(replicas, size, last.shape[2]), new(replicas, size, last.shape[1])
         self.slope = torch.empty_like(self.features)
         self.deltas = [torch.empty_like(h) for h in self.hidden[1:]]
-        self.gradients = [torch.empty_like(weight) for weight in self.low]
+        self.by_part = last.device.type == "cpu"
+        # Of a replica, one after the other, or of all.
+        self.gradients = [torch.empty_like(weight[0] if self.by_part else weight) for weight in self.low]
+        self.cast = [-1] * len(hidden)  # the versions of the weights that `low` holds
 
     def forward(self) -> None:
         """Compute `output` of the batch in `points`."""
-        for low, weight in zip(self.low, self.weights, strict=False):
-            low.copy_(weight)
+        for layer, (low, weight) in enumerate(zip(self.low, self.weights, strict=False)):
+            if not self.by_part or self.cast[layer] != weight._version:  # a graph is captured once for all steps
+                low.copy_(weight)
+                self.cast[layer] = weight._version
         self.hidden[0].copy_(self.points.view(self.hidden[0].shape))
         for h, low, above in zip(self.hidden, self.low, self.hidden[1:], strict=False):
             torch.bmm(h, low, out=above)
@@ -59,11 +67,31 @@ class ReducedPasses(Passes):
         into[-1].baddbmm_(self.features.mT, self.output, beta=keep, alpha=factor)
         for layer in range(len(self.low) - 1, -1, -1):
             below = self._pass_down(layer, delta) if layer else None
-            torch.bmm(self.hidden[layer].mT, delta, out=self.gradients[layer])
-            if keep != 1:
-                into[layer].mul_(keep)
-            into[layer].add_(self.gradients[layer], alpha=factor)
+            if self.by_part:
+                self._update_by_part(layer, delta, into[layer], keep, factor)
+            else:
+                torch.bmm(self.hidden[layer].mT, delta, out=self.gradients[layer])
+                if keep != 1:
+                    into[layer].mul_(keep)
+                into[layer].add_(self.gradients[layer], alpha=factor)
             delta = below
+
+    def _update_by_part(self, layer: int, delta: Tensor, into: Tensor, keep: float, factor: float) -> None:
+        """Add a layer's gradient; where the target is the weights themselves, cast them for the next step."""
+        weight, low, gradient = self.weights[layer], self.low[layer], self.gradients[layer]
+        moves = into.data_ptr() == weight.data_ptr()
+        rows = max(1, _NUMBERS_AT_ONCE // gradient.shape[1])
+        for replica, target in enumerate(into):
+            torch.mm(self.hidden[layer][replica].mT, delta[replica], out=gradient)
+            parts = zip(target.split(rows), gradient.split(rows), low[replica].split(rows), strict=True)
+            for part, slopes, cast in parts:
+                if keep != 1:
+                    part.mul_(keep)
+                part.add_(slopes, alpha=factor)
+                if moves:
+                    cast.copy_(part)
+        if moves:
+            self.cast[layer] = weight._version
 
     def pull_back(self, into: Tensor) -> None:
         """Write the gradient in the batch's points."""
