@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _LOW = torch.bfloat16
-# Rows of weights that are updated and cast at once: a cache of the processor holds them.
+# Weights that are updated and cast at once: a cache of the processor holds them. Smaller layers are updated whole.
 _NUMBERS_AT_ONCE = 2**18
 
 
@@ -42,15 +42,17 @@ class ReducedPasses(Passes):
         self.output, self.features = new(replicas, size, last.shape[2]), new(replicas, size, last.shape[1])
         self.slope = torch.empty_like(self.features)
         self.deltas = [torch.empty_like(h) for h in self.hidden[1:]]
-        self.by_part = last.device.type == "cpu"
+        self.graph = last.is_cuda  # captured once for all steps: what it does must not depend on one
+        self.by_part = [not self.graph and weight[0].numel() > _NUMBERS_AT_ONCE for weight in hidden]
         # Of a replica, one after the other, or of all.
-        self.gradients = [torch.empty_like(weight[0] if self.by_part else weight) for weight in self.low]
+        sizes = zip(self.low, self.by_part, strict=True)
+        self.gradients = [torch.empty_like(weight[0] if by_part else weight) for weight, by_part in sizes]
         self.cast = [-1] * len(hidden)  # the versions of the weights that `low` holds
 
     def forward(self) -> None:
         """Compute `output` of the batch in `points`."""
         for layer, (low, weight) in enumerate(zip(self.low, self.weights, strict=False)):
-            if not self.by_part or self.cast[layer] != weight._version:  # a graph is captured once for all steps
+            if self.graph or self.cast[layer] != weight._version:
                 low.copy_(weight)
                 self.cast[layer] = weight._version
         self.hidden[0].copy_(self.points.view(self.hidden[0].shape))
@@ -67,7 +69,7 @@ class ReducedPasses(Passes):
         into[-1].baddbmm_(self.features.mT, self.output, beta=keep, alpha=factor)
         for layer in range(len(self.low) - 1, -1, -1):
             below = self._pass_down(layer, delta) if layer else None
-            if self.by_part:
+            if self.by_part[layer]:
                 self._update_by_part(layer, delta, into[layer], keep, factor)
             else:
                 torch.bmm(self.hidden[layer].mT, delta, out=self.gradients[layer])
