@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional
 
-from benchmarks.descents import BATCH, after_one_epoch, autograd, batches, ours
+from benchmarks.descents import BATCH, Bare, after_one_epoch, autograd, batches, ours
 from benchmarks.peers import Jax
 from benchmarks.timing import Contender, interleave, ratio, timed
 from lib import products
@@ -71,6 +71,20 @@ def attacked(network: Stack, data: Dataset) -> Contender:
     return after_one_epoch(train_adversarially, network, data, ATTACK, lr=LR, momentum=MOMENTUM)
 
 
+def floor(network: FCN, data: Dataset) -> Contender:
+    """Return the bare products of a step under attack: to the points and back once a step of it, and two updates."""
+    bare = Bare(network, data, products.current())
+
+    def step() -> None:
+        for _ in range(ATTACK.steps):
+            bare.forward()
+            bare.pull_back()
+        for _ in range(2):  # the points as they are, and attacked
+            bare()
+
+    return timed(step, str(network.weights[0].device), network.replicas)
+
+
 class Attacked:
     """Measure adversarial training of fully connected stacks.
 
@@ -90,6 +104,7 @@ class Attacked:
             FCN(m, L, 784, 10, replicas=replicas, dtype=torch.float32, device=self.device) for replicas in (R, 1)
         )
         contenders = {"loop": attacked_loop(alone, self.data), "ours": attacked(network, self.data)}
+        contenders["floor"] = floor(network, self.data)
         compiled = None
         if self.peer is not None:
             told = {"width": m, "depth": L, "replicas": R, "batch": BATCH, "lr": LR, "momentum": MOMENTUM}

@@ -137,10 +137,10 @@ def floor(network: FCN, data: Dataset) -> Contender:
     if device.type != "cuda":
         tried = []
         for routes in routes_here().values():
-            run = timed(bare_products(network, data, routes), str(device), network.replicas)
+            run = timed(Bare(network, data, routes), str(device), network.replicas)
             tried.append((min(run(3) for _ in range(4)), len(tried), run))
         return min(tried)[2]
-    bare = bare_products(network, data, products.MKL)
+    bare = Bare(network, data, products.MKL)
     # Ours is captured in a graph, so its floor is too.
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
@@ -153,34 +153,83 @@ def floor(network: FCN, data: Dataset) -> Contender:
     return timed(graph.replay, str(device), network.replicas)
 
 
-def bare_products(network: FCN, data: Dataset, routes: Routes) -> Callable[[], None]:
-    """Return a function that calls the products of a step's passes, in their order and on buffers like theirs."""
-    with products.using(routes):
-        passes = network.passes(BATCH)
-    index = torch.arange(network.replicas * BATCH, device=data.x.device) % data.n
-    passes.points.copy_(data.x[index])
-    weights, hidden, above, route = passes.weights, passes.hidden, passes.above, passes.routes
+class Bare:
+    """The products of a network's passes, in their order and on buffers like theirs; called, those of a step."""
 
-    def bare() -> None:
+    def __init__(self, network: FCN, data: Dataset, routes: Routes) -> None:
+        with products.using(routes):
+            self.passes = network.passes(BATCH)
+        index = torch.arange(network.replicas * BATCH, device=data.x.device) % data.n
+        self.passes.points.copy_(data.x[index])
+        self.slope = torch.empty_like(self.passes.hidden[0])
+
+    def __call__(self) -> None:
+        self.forward()
+        self.backward()
+
+    def forward(self) -> None:
+        """Multiply as the way forward does."""
+        passes, route = self.passes, self.passes.routes["forward"]
         with switch:
-            for layer, weight in enumerate(weights):
-                switch.to(route["forward"][layer])
-                if route["forward"][layer] == "transposed":
-                    torch.bmm(weight.mT, hidden[layer].mT, out=passes.flipped[layer])
+            for layer, weight in enumerate(passes.weights):
+                switch.to(route[layer])
+                if route[layer] == "transposed":
+                    torch.bmm(weight.mT, passes.hidden[layer].mT, out=passes.flipped[layer])
                 else:
-                    torch.bmm(hidden[layer], weight, out=above[layer])
+                    torch.bmm(passes.hidden[layer], weight, out=passes.above[layer])
+
+    def backward(self) -> None:
+        """Multiply as the way back and the update do."""
+        passes, route = self.passes, self.passes.routes
+        with switch:
             delta = passes.output
-            for layer in range(len(weights) - 1, -1, -1):
+            for layer in range(len(passes.weights) - 1, -1, -1):
+                weight, hidden = passes.weights[layer], passes.hidden[layer]
                 switch.to(route["down"][layer])
-                below = torch.bmm(delta, weights[layer].mT, out=passes.deltas[layer]) if layer else None
+                below = torch.bmm(delta, weight.mT, out=passes.deltas[layer]) if layer else None
                 switch.to(route["update"][layer])
                 if route["update"][layer] == "transposed":
-                    torch.bmm(delta.mT, hidden[layer], out=passes.gradients[layer])
+                    torch.bmm(delta.mT, hidden, out=passes.gradients[layer])
                 else:
-                    weights[layer].baddbmm_(hidden[layer].mT, delta, beta=1, alpha=-_TINY)
+                    weight.baddbmm_(hidden.mT, delta, beta=1, alpha=-_TINY)
                 delta = below
 
-    return bare
+    def pull_back(self) -> None:
+        """Multiply as the way back to the points does."""
+        passes, route = self.passes, self.passes.routes["down"]
+        with switch:
+            delta = passes.output
+            for layer in range(len(passes.weights) - 1, -1, -1):
+                switch.to(route[layer])
+                into = passes.deltas[layer] if layer else self.slope
+                delta = torch.bmm(delta, passes.weights[layer].mT, out=into)
+
+
+def floor_in_bf16(network: FCN, data: Dataset) -> Contender:
+    """Return the bare products of our step in bf16, on buffers like its own: no cast, no sum, no update."""
+    passes = network.passes(BATCH, "bf16")
+    passes.points.copy_(data.x[torch.arange(network.replicas * BATCH, device=data.x.device) % data.n])
+    passes.forward()
+    layers = list(zip(passes.hidden, passes.low, passes.hidden[1:], passes.gradients, passes.by_part, strict=False))
+
+    def bare() -> None:
+        for h, low, above, _, _ in layers:
+            torch.bmm(h, low, out=above)
+        torch.bmm(passes.features, passes.weights[-1], out=passes.output)
+        torch.bmm(passes.output, passes.weights[-1].mT, out=passes.slope)
+        passes.weights[-1].baddbmm_(passes.features.mT, passes.output, beta=1, alpha=-_TINY)
+        for layer in range(len(layers) - 1, -1, -1):
+            h, low, _, gradient, by_part = layers[layer]
+            delta = passes.deltas[layer]
+            if layer:
+                torch.bmm(delta, low.mT, out=passes.deltas[layer - 1])
+            if not by_part:
+                torch.bmm(h.mT, delta, out=gradient)
+                continue
+            for one, its in zip(h, delta, strict=True):
+                torch.mm(one.mT, its, out=gradient)
+
+    return timed(bare, str(network.weights[0].device), network.replicas)
 
 
 def _endless(loader: Any) -> Iterator[Any]:

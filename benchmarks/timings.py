@@ -60,12 +60,15 @@ def against_targets(record: dict[str, Any]) -> pd.DataFrame:
 
 def why_missed(record: dict[str, Any], line: dict[str, Any]) -> str:
     """Return why a line of `against_targets` is missed, from the same record, or nothing."""
-    if record["benchmark"] == "training" and line["ratio"] != "roof/ours":
+    if record["benchmark"] in ("training", "attacked") and line["ratio"] != "roof/ours":
         seconds = times(record).set_index(["width", "depth", "replicas", "contender"])["median"]
         here = seconds[line["width"], line["depth"], line["replicas"]] * 1e6
-        rest = here["ours"] - here["floor"]
-        most = here[line["ratio"].split("/")[0]] / here["floor"]
-        text = f"{rest:.0f} of {here['ours']:.0f} µs of a step are no products, {rest / line['depth']:.1f} µs a layer"
+        other, ours = line["ratio"].split("/")
+        floor = ours.replace("ours", "floor")
+        if floor not in here:
+            return ""
+        rest, most = here[ours] - here[floor], here[other] / here[floor]
+        text = f"{rest:.0f} of {here[ours]:.0f} µs of a step are no products, {rest / line['depth']:.1f} µs a layer"
         return text + (f"; the bare products alone would reach {most:.3g}" if most < line["target"] else "")
     if record["benchmark"] == "estimators":
         return f"counted multiplications allow a factor of {allowed_speed(line['width'], line['depth']):.2f}"

@@ -19,6 +19,7 @@ WIDTHS, WIDE, DEPTHS, REPLICAS = (16, 64, 256, 1024), (4096,), (2, 6, 10), (1, 5
 CONTENDERS = ("tutorial", "autograd", "ensemble", "ours", "floor")
 # Beside those where JAX is installed, and where the device multiplies in bf16.
 PEER, LOW, PEER_LOW = "jax", "ours in bf16", "jax in bf16"
+LOW_FLOOR = "floor in bf16"  # of a processor
 PROTOCOL = {
     "data": "mnist, raw",
     "batch": descents.BATCH,
@@ -98,6 +99,8 @@ class Training:
         for name, precision in self._precisions(m).items():
             if precision == "bf16":
                 contenders[LOW] = descents.ours(network, self.data, precision)
+                if torch.device(self.device).type == "cpu":
+                    contenders[LOW_FLOOR] = descents.floor_in_bf16(network, self.data)
             if self.peer is not None:
                 told = {"width": m, "depth": L, "replicas": R, "batch": descents.BATCH, "lr": descents.LR}
                 contenders[name], compiled[name] = self.peer.contender("train", **told, precision=precision)
@@ -110,6 +113,8 @@ class Training:
         ratios = {f"{name}/ours": ratio(seconds[name], seconds["ours"]) for name in contenders if name != "ours"}
         if {PEER, LOW} <= seconds.keys():
             ratios[f"{PEER}/{LOW}"] = ratio(seconds[PEER], seconds[LOW])
+        if LOW_FLOOR in seconds:
+            ratios[f"{LOW_FLOOR}/{LOW}"] = ratio(seconds[LOW_FLOOR], seconds[LOW])
         for name, spent in compiled.items():
             seconds[name]["seconds of compiling"] = spent
         if torch.device(self.device).type == "cuda":

@@ -19,6 +19,8 @@ WORDS = {
     "jax in bf16/ours": "× JAX in bf16",
     "ours in bf16/ours": "× ours in bf16",
     "floor/ours": "share of bare products",
+    "floor in bf16/ours": "× ours in fp32 of bare products in bf16",
+    "floor in bf16/ours in bf16": "share of bare products in bf16",
     "roof/ours": "share of the roof",
     "jacrev/ours": "× vmap(jacrev)",
     "jax jacrev/ours": "× JAX's vmap(jacrev)",

@@ -49,7 +49,7 @@ def multiplied(run):
 
 
 def test_the_floor_is_the_products_of_our_step_on_the_same_shapes(network, data):
-    bare = descents.bare_products(network, data, products.current())
+    bare = descents.Bare(network, data, products.current())
     one = Dataset(data.x[: descents.BATCH], data.y[: descents.BATCH], classes=4)
     step, around = multiplied(lambda: train(network, one, epochs=1, batch_size=descents.BATCH))
     floor, besides = multiplied(bare)
@@ -61,7 +61,7 @@ def test_the_floor_is_the_products_of_our_step_on_the_same_shapes(network, data)
 @pytest.mark.parametrize("routes", descents.routes_here().values(), ids=str)
 def test_the_floor_can_be_repeated_for_ever(network, data, routes):
     before = [weight.detach().clone() for weight in network.weights]
-    bare = descents.bare_products(network, data, routes)
+    bare = descents.Bare(network, data, routes)
     for _ in range(50):
         bare()
     assert all(torch.equal(a, b) for a, b in zip(before, network.weights, strict=True))

@@ -45,7 +45,9 @@ def test_what_is_missed_is_explained_by_its_record(record):
     assert timings.why_missed({**record, "benchmark": "estimators"}, line).endswith(f"a factor of {counted}")
     sweep = {"benchmark": "sweep", "cells": [{"start": 2.0, "contenders": {"two": {"median": 8.0}}}]}
     assert timings.why_missed(sweep, line) == "2.0 of 8.0 seconds with two workers are their start"
-    assert timings.why_missed({**record, "benchmark": "attacked"}, line) == ""
+    assert timings.why_missed({**record, "benchmark": "attacked"}, line).startswith("500000 of 1000000 µs")
+    assert timings.why_missed(record, {**line, "ratio": "jax/ours in bf16"}) == "", "there is no floor in bf16"
+    assert timings.why_missed({**record, "benchmark": "convolutional"}, line) == ""
 
 
 def test_counted_multiplications():
