@@ -70,7 +70,7 @@ addEventListener("DOMContentLoaded", () => {
     const shown = ["seed", "key", ...(first.date ? ["date"] : []), ...values];
     const lines = there.map((row) => made("tr", [...shown.map((name) => row[name] ?? ""), audit(row.key)].map((cell) => made("td", cell))));
     const words = { key: "key of the row", date: "trained" };
-    const names = [...shown.map((name) => words[name] ?? name.replace("_", " ")), "last audit"];
+    const names = [...shown.map((name) => words[name] ?? name.replaceAll("_", " ")), "last audit"];
     const head = made("tr", names.map((text) => made("th", text, { scope: "col" })));
     const from = source(there);
     const copy = made("button", "copy", { type: "button" });

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import nbformat
 import pytest
 
-from book.minutes import minutes
+from book.minutes import minutes, words_of
 
 
 def test_the_minutes_stand_in_the_line_below_a_title() -> None:
@@ -14,3 +15,9 @@ def test_the_minutes_stand_in_the_line_below_a_title() -> None:
 def test_a_chapter_without_minutes_is_refused() -> None:
     with pytest.raises(ValueError, match="no line begins with"):
         minutes("# A title\n\nIt takes 5 minutes.\n")
+
+
+def test_a_chapter_may_be_a_notebook(tmp_path) -> None:
+    cells = [nbformat.v4.new_markdown_cell("# A title\n\n*9 minutes · needs nothing*"), nbformat.v4.new_code_cell("1")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "a.ipynb")
+    assert minutes(words_of(tmp_path / "a.ipynb")) == 9
