@@ -107,6 +107,7 @@ def _run(name: str, only: dict[str, int], options: argparse.Namespace) -> int:
         targets,
         options.results,
         options.again,
+        part=bool(only),
     )
     missing = [cell for cell in cells if options.again or not record.has(cell)]
     print(

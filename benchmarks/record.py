@@ -20,9 +20,11 @@ class Record:
         protocol: how it is measured, in words and numbers.
         targets: what must be reached: {"settings", "ratio", "at_least"}.
         folder: where the file lies.
+        again: cells that are there are measured again.
+        part: not all cells are asked for: those of another environment would be lost.
 
     Raises:
-        ValueError: the file belongs to another environment, and `again` is not set.
+        ValueError: the file belongs to another environment, and `again` is not set, or set for a part.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Record:
         targets: list[dict[str, Any]],
         folder: Path = RESULTS,
         again: bool = False,
+        part: bool = False,
     ) -> None:
         self.path = folder / f"{benchmark}-{device}.json"
         head = {"benchmark": benchmark, "command": command, "environment": environment, "protocol": protocol}
@@ -49,10 +52,10 @@ class Record:
             )
             if not differing:
                 cells = there["cells"]
-            elif not again:
+            elif part or not again:
                 raise ValueError(
-                    f"{self.path} was measured with another {', '.join(differing)}; --again measures it anew from the "
-                    "first cell."
+                    f"{self.path} was measured with another {', '.join(differing)}; --again without --only measures "
+                    "it anew from the first cell."
                 )
         self.content = {**head, "targets": targets, "cells": cells}
 

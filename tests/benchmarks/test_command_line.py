@@ -128,9 +128,12 @@ def test_an_interrupted_benchmark_goes_on(fake_mnist, tmp_path, capsys, monkeypa
     assert [cell["settings"]["replicas"] for cell in after] == [1, 5]
     assert quick(tmp_path, "training", "--only", "m=16,L=2", "--again") == 0
     assert len(json.loads((tmp_path / "training-cpu.json").read_text())["cells"]) == 2
-    # What was measured differently is not mixed.
-    assert main(["training", "--only", "m=16", "--results", str(tmp_path), "--repeats", "3"]) == 1
-    assert "was measured with another block, repeats; --again measures it anew" in capsys.readouterr().err
+    # What was measured differently is not mixed, and the cells that were not asked for are not lost.
+    other = ["training", "--only", "m=16", "--results", str(tmp_path), "--repeats", "3"]
+    for call in (other, [*other, "--again"]):
+        assert main(call) == 1
+        assert "with another block, repeats; --again without --only measures it anew" in capsys.readouterr().err
+    assert len(json.loads((tmp_path / "training-cpu.json").read_text())["cells"]) == 2
 
 
 def test_estimators_are_measured(fake_mnist, tmp_path, monkeypatch, capsys):
