@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import jacrev, vmap
 
 from benchmarks.timing import interleave, ratio, summary, timed
 from lib.estimators import perturbation_stability
@@ -30,7 +31,8 @@ TARGETS = [
 PROTOCOL = {
     "data": "Gaussian inputs, 784 or 3 x 32 x 32 of them; weights at torch's initialization",
     "unit": "seconds of P at all points",
-    "loops": "loop: an output of a point at a time; batches: an output of all points at a time; neither checks",
+    "loops": "loop: an output of a point at a time; batches: an output of all points at a time; func: all at once; "
+    "none of them checks",
     "memory": "by which the process grows at its peak, one call",
 }
 
@@ -66,6 +68,13 @@ def loop_stability(network: nn.Module, x: Tensor, at_once: int) -> Tensor:
         return stability_of_spectrum(spectrum_of_gram((wide @ wide.mT).double()), x[0].numel())
 
 
+def func_stability(network: nn.Module, x: Tensor) -> Tensor:
+    """Return P by `torch.func`, all rows of J at all points at once."""
+    with torch.no_grad():
+        jacobians = vmap(jacrev(lambda point: network(point[None])[0]))(x).flatten(2)
+        return stability_of_spectrum(spectrum_of_gram((jacobians @ jacobians.mT).double()), x[0].numel())
+
+
 class Modules:
     """Measure cells of `CELLS` on a device."""
 
@@ -88,10 +97,11 @@ class Modules:
             "ours": lambda: perturbation_stability(network, x),
             "loop": lambda: loop_stability(network, x, 1),
             "batches": lambda: loop_stability(network, x, len(x)),
+            "func": lambda: func_stability(network, x),
         }
         contenders = {name: timed(way, self.device) for name, way in ways.items()}
         seconds = interleave(contenders, repeats, block, dict.fromkeys(contenders, 1), least=1)
-        ratios = {f"{name}/ours": ratio(seconds[name], seconds["ours"]) for name in ("loop", "batches")}
+        ratios = {f"{name}/ours": ratio(seconds[name], seconds["ours"]) for name in ("loop", "batches", "func")}
         return {**found, "contenders": seconds, "ratios": ratios}
 
 

@@ -158,9 +158,10 @@ def test_modules_are_measured_by_seconds_or_by_memory(tmp_path, monkeypatch, cap
     monkeypatch.setattr(modules, "TARGETS", targets)
     assert quick(tmp_path, "modules") == 0
     timed, weighed = json.loads((tmp_path / "modules-cpu.json").read_text())["cells"]
-    assert set(timed["contenders"]) == {"ours", "loop", "batches"} and set(timed["ratios"]) == {
+    assert set(timed["contenders"]) == {"ours", "loop", "batches", "func"} and set(timed["ratios"]) == {
         "loop/ours",
         "batches/ours",
+        "func/ours",
     }
     assert set(weighed["contenders"]) == {"ours"} and 0 < weighed["bytes"] < 1.5 * 2**30
     assert weighed["ratios"]["1.5 GiB/ours"]["median"] == pytest.approx(1.5 * 2**30 / weighed["bytes"])
