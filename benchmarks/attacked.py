@@ -10,6 +10,7 @@ from torch.nn import functional
 from benchmarks.descents import BATCH, Bare, after_one_epoch, autograd, batches, ours
 from benchmarks.peers import Jax
 from benchmarks.timing import Contender, interleave, ratio, timed
+from benchmarks.training import PROTOCOL
 from lib import products
 from lib.adversarial import Attack
 from lib.adversarial.training import train_adversarially
@@ -32,9 +33,8 @@ ATTACKED_TARGETS = [
 ]
 CONVOLUTIONAL = [{"width": 16, "depth": 4, "replicas": 5}]
 CONVOLUTIONAL_TARGETS = [{"settings": CONVOLUTIONAL[0], "ratio": "loop/ours", "at_least": 2.0}]
-_PLAIN = {"data": "mnist, raw", "batch": BATCH, "unit": "seconds of one step of one replica"}
-ATTACKED_PROTOCOL = {**_PLAIN, "objective": "Wu et al., λ = 1", "attack": "PGD in ℓ∞, 0.05, 7 steps, in [0, 1]"}
-CONVOLUTIONAL_PROTOCOL = _PLAIN
+ATTACKED_PROTOCOL = {**PROTOCOL, "objective": "Wu et al., λ = 1", "attack": "PGD in ℓ∞, 0.05, 7 steps, in [0, 1]"}
+CONVOLUTIONAL_PROTOCOL = PROTOCOL
 
 
 def attacked_loop(network: FCN, data: Dataset) -> Contender:

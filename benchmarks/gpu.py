@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -46,6 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with until(options.seconds):
             for name, repeats, block in _PARTS:
+                if measured_otherwise(options.records / f"{name}-cuda.json", repeats, block):
+                    print(f"{name} is recorded with other repeats; it stays as it is.", flush=True)
+                    continue
                 how = ["--device", options.device, "--repeats", str(repeats), "--block", str(block)]
                 code = benchmarks.main([name, *how, "--results", str(options.records)])
                 if code:
@@ -57,6 +61,14 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def measured_otherwise(record: Path, repeats: int, block: float) -> bool:
+    """Return whether a part is recorded already, but not as this script would, such as by `make bench DEVICE=cuda`."""
+    if not record.exists():
+        return False
+    protocol = json.loads(record.read_text(encoding="utf-8"))["protocol"]
+    return (protocol["repeats"], protocol["block"]) != (repeats, block)
 
 
 @contextlib.contextmanager

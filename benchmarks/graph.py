@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import descents
+from benchmarks import descents, training
 from benchmarks.timing import interleave, ratio, timed
 from lib.data import Dataset, load
 from lib.networks import FCN
@@ -15,9 +15,7 @@ from lib.training.losses import target_rows
 
 CELLS = [{"width": m, "depth": L, "replicas": 5} for m in (16, 256, 1024) for L in (2, 6)]
 PROTOCOL = {
-    "data": "mnist, raw",
-    "batch": descents.BATCH,
-    "unit": "seconds of one step of one replica",
+    **training.PROTOCOL,
     "difference": "largest difference of two weights after the steps of a first block, over the largest weight",
 }
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _SUPERSCRIPTS = str.maketrans("-.0123456789", "⁻·⁰¹²³⁴⁵⁶⁷⁸⁹")
 _POWER = re.compile(r"\^(-?(?:\([^()]*\)|\w+(?:\.\d+)?))")
-_INDEX = re.compile(r"(?<=\w)_([a-z]+)\b")
+_INDEX = re.compile(r"(?<=\w)_([a-z]+|\d+)\b")
 # Orders, primes, apostrophes, a minus between terms or before a number, and what is left: a dash between words.
 _PRINTED = {
     "<=": "≤",

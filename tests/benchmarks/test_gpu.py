@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -73,6 +74,15 @@ def test_what_time_cut_short_goes_on_where_it_was(tmp_path):
     assert [row["configuration"]["width"] for row in there] == [8, 8] and not any(row["failure"] for row in there)
     gpu.train(cells[:1], tmp_path, "cpu", tmp_path / "checkpoints")  # nothing to do
     assert Store(tmp_path / "paper-he.jsonl").rows() == there
+
+
+def test_what_make_bench_has_recorded_stays(tmp_path):
+    path = tmp_path / "training-cuda.json"
+    assert not gpu.measured_otherwise(path, 3, 0.1)
+    path.write_text(json.dumps({"protocol": {"repeats": 3, "block": 0.1}}))
+    assert not gpu.measured_otherwise(path, 3, 0.1)
+    path.write_text(json.dumps({"protocol": {"repeats": 7, "block": 0.5}}))
+    assert gpu.measured_otherwise(path, 3, 0.1)
 
 
 def test_without_a_device_it_is_one_sentence(capsys, monkeypatch):

@@ -93,6 +93,7 @@ def test_p_values(p, text):
         ("like m^-(c-0.5) or m^-1.5, by γ^(L-2)", "like m<sup>−(c−0.5)</sup> or m<sup>−1.5</sup>, by γ<sup>L−2</sup>"),
         ("at least 1 - n e^(-n/2) - 3/n", "at least 1 − n e<sup>−n/2</sup> − 3/n"),
         ("Lip and P fall - so Wu et al.'s P_rms", "Lip and P fall – so Wu et al.’s P<sub>rms</sub>"),
+        ("β_1 = m^-c", "β<sub>1</sub> = m<sup>−c</sup>"),
         ("γ' = γ - 1 <b>", "γ′ = γ − 1 &lt;b&gt;"),
         ("two-layer, Eq. (4)", "two-layer, Eq. (4)"),
     ],
