@@ -1,7 +1,8 @@
 // What is behind a point of a figure or the number of a claim: seeds, keys, commit, the last audit of each row, and the
 // command that trains the rows again. A click on the figure takes the nearest point; the button below it opens the list
-// for those who do not point. A claim's number opens the list of its cells. Commits and audits of all rows are one file
-// beside the pages, the claims' rows another, asked for when a dialog first needs them.
+// for those who do not point. A number of the prose that stands for some rows of a figure opens their cells, a claim's
+// number those of the claim. Commits and audits of all rows are one file beside the pages, the claims' rows another, asked
+// for when a dialog first needs them.
 addEventListener("DOMContentLoaded", () => {
   "use strict";
   const NEAR = 16; // pixels
@@ -34,8 +35,9 @@ addEventListener("DOMContentLoaded", () => {
     // Only lists of layers are quoted, and they stand behind what is asked for here.
     return [names, lines.map((line) => Object.fromEntries(line.split(",").map((text, at) => [names[at], text])))];
   };
+  const tableOf = async (figure) => read(await unpacked(packedIn(figure.querySelector(".downloads .rows"))));
   const rowsOf = async (figure) => {
-    const [, lines] = read(await unpacked(packedIn(figure.querySelector(".downloads .rows"))));
+    const [, lines] = await tableOf(figure);
     return [...new Map(lines.toReversed().map((row) => [row.key, row])).values()].toReversed(); // the first of each key
   };
   // A partial build may lack a file; what is shown does without.
@@ -113,9 +115,9 @@ addEventListener("DOMContentLoaded", () => {
     image.addEventListener("click", (event) => nearest(event) >= 0 && show(nearest(event)));
   }
 
-  // The cells of a claim: its rows by the settings in which they differ, which stand before the seed.
+  // The cells of a number: its rows by the settings in which they differ, which stand before the seed, and the moment.
   const cellsOf = (names, rows) => {
-    const settings = names.slice(1, names.indexOf("seed")).filter((name) => rows.some((row) => row[name] !== rows[0][name]));
+    const settings = [...names.slice(1, names.indexOf("seed")), "moment"].filter((name) => rows.some((row) => row[name] !== rows[0][name]));
     const cells = new Map();
     rows.forEach((row, place) => {
       const label = settings.map((name) => `${name} ${row[name]}`).join(", ") || "all";
@@ -123,16 +125,32 @@ addEventListener("DOMContentLoaded", () => {
     });
     return [...cells].map(([label, places]) => ({ label, places }));
   };
+  const openCells = (names, rows, of) => {
+    const values = names.slice(names.indexOf("seed") + 1).filter((name) => name !== "date");
+    open({ rows, points: cellsOf(names, rows), values }, 0, of);
+  };
+  // A number becomes a button, and a text again where its rows turn out not to be there.
+  const asButton = (number, title, show) => {
+    const button = made("button", [...number.childNodes], { type: "button", className: "number", title });
+    button.addEventListener("click", async () => (await show()) || button.replaceWith(...button.childNodes));
+    number.replaceChildren(button);
+  };
   for (const number of document.querySelectorAll(".claims [data-claim]")) {
     const claim = number.dataset.claim;
-    const button = made("button", [...number.childNodes], { type: "button", title: `Rows behind claim ${claim}` });
-    button.addEventListener("click", async () => {
+    asButton(number, `Rows behind claim ${claim}`, async () => {
       if (!globalThis.scorecardRows) await loaded("scorecard_rows.js");
       const packed = globalThis.scorecardRows?.[claim];
-      if (!packed) return button.replaceWith(...button.childNodes);
-      const [names, rows] = read(await unpacked(packed));
-      open({ rows, points: cellsOf(names, rows), values: names.slice(names.indexOf("seed") + 1) }, 0, `claim ${claim}: `);
+      if (packed) openCells(...read(await unpacked(packed)), `claim ${claim}: `);
+      return packed;
     });
-    number.replaceChildren(button);
   }
+  for (const number of document.querySelectorAll("[data-figure][data-rows]"))
+    asButton(number, "Rows behind this number", async () => {
+      const figure = document.getElementById(number.dataset.figure);
+      if (!figure?.querySelector(".downloads .rows")) return false;
+      const [names, lines] = await tableOf(figure);
+      const runs = number.dataset.rows.split(" ").map((run) => run.split("-").map(Number));
+      openCells(names, runs.flatMap(([first, last]) => lines.slice(first, last + 1)), `${number.innerText}: `);
+      return true;
+    });
 });

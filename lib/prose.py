@@ -31,12 +31,17 @@ _PRINTED = {
 _INITIALIZATIONS = {"he": "He", "lecun": "LeCun", "ntk": "NTK", "ntk-slides": "NTK (slides)"}
 
 
-def gluer(prefix: str) -> Callable[[str, str], None]:
-    """Return `put(name, text)`, which glues a text for the prose as prefix_name (every chapter's set-up cell)."""
-    from myst_nb import glue  # only a chapter needs it
+def gluer(prefix: str) -> Callable[..., None]:
+    """Return `put(name, text, rows="")`, which glues a text for the prose as prefix_name (every chapter's set-up cell).
 
-    def put(name: str, text: str) -> None:
-        glue(f"{prefix}_{name}", text, display=False)
+    With `rows`, what `lib.figures.Shown.rows` gives, the text is HTML from which the site opens them ({glue:}`name` in
+    place of {glue:text}`name`).
+    """
+    from IPython.display import HTML
+    from myst_nb import glue  # only a chapter needs them
+
+    def put(name: str, text: str, rows: str = "") -> None:
+        glue(f"{prefix}_{name}", HTML(f"<span {rows}>{html.escape(text)}</span>") if rows else text, display=False)
 
     return put
 

@@ -114,8 +114,11 @@ def test_glued_names_carry_the_chapter(monkeypatch):
 
     seen = {}
     monkeypatch.setattr(myst_nb, "glue", lambda name, value, display: seen.update({name: (value, display)}))
-    gluer("s01")("answer", "42")
+    put = gluer("s01")
+    put("answer", "42")
     assert seen == {"s01_answer": ("42", False)}
+    put("small", "< 1", 'data-rows="0-1"')
+    assert seen["s01_small"][0].data == '<span data-rows="0-1">&lt; 1</span>'
 
 
 def test_a_table_shows_texts_as_texts():

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from visit import listening, width_problems
 
 from book.light import light_rows
-from lib.figures.publishing import Point, downloads
+from lib.figures.publishing import Point, Shown, downloads, lines_of
 from lib.rows import behind
 from lib.rows.audits import Audited, append
 from lib.rows.store import Store
@@ -28,14 +28,18 @@ JUDGED = {"rows": KEYS, "tests": [{"statistic": "t", "effect": "level", "transfo
 @pytest.fixture
 def page(tmp_path: Path, tab: Page) -> Page:
     rows = pd.DataFrame({"key": KEYS, "seed": [4, 3, 3, 4], "width": [8, 8, 16, 16], "P": 0.5, "date": "2026-01-30T00"})
+    lines = lines_of(rows[["key", "width", "seed", "date", "P"]], ["P"])
     marks = [Point(0.25, 0.5, "He, width 8", tuple(KEYS[:2])), Point(0.75, 0.5, "He, width 16", tuple(KEYS[2:]))]
-    links = light_rows(downloads("fig-01-x", rows, ["P"], marks=marks))  # as pages have them
+    links = light_rows(downloads("fig-01-x", lines, marks=marks))  # as pages have them
+    half = f"<span {Shown('fig-01-x', lines).rows(width=16)}>0.50</span>"
+    prose = f"<p>About {half} and <span data-figure=gone data-rows=0-1>7</span>.</p>"
     claim = f"<tbody><tr><th scope=row>7</th><td>{number_of(7, JUDGED)}</td></tr></tbody>"
     style = (BOOK / "book.css").read_text(encoding="utf-8")
     (tmp_path / "page.html").write_text(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         f'<style>{style}</style><article><figure id=fig-01-x><img alt=x src="{IMAGE}"><figcaption>{links}</figcaption>'
-        f"</figure>{table_of([claim])}</article><script>{(BOOK / 'figures.js').read_text(encoding='utf-8')}</script>",
+        f"</figure>{prose}{table_of([claim])}</article>"
+        f"<script>{(BOOK / 'figures.js').read_text(encoding='utf-8')}</script>",
         encoding="utf-8",
     )
     tab.goto("about:blank")
@@ -128,3 +132,19 @@ def test_a_number_whose_rows_are_not_there_is_a_text_again(page: Page) -> None:
     page.get_by_role("button", name="2.00").click()
     expect(page.get_by_role("button", name="2.00")).to_have_count(0)
     expect(page.get_by_text("2.00 [1.00, 3.00]")).to_be_visible()
+
+
+def test_a_number_of_the_prose_tells_its_rows(told: None, page: Page) -> None:
+    dialog = page.locator("dialog.behind")
+    page.get_by_role("button", name="0.50").click()
+    expect(dialog).to_contain_text("Rows behind 0.50: ")
+    expect(dialog).to_contain_text("results/grid.jsonl, commit 0123456789; results/wide.jsonl")
+    lines = [line.locator("td").all_inner_texts() for line in dialog.locator("tbody tr").all()]
+    assert [line[:4] for line in lines] == [
+        ["3", KEYS[2], "2026-01-30", "0.5"],
+        ["4", KEYS[3], "2026-01-30", "0.5"],
+    ]
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="7").click()
+    expect(page.get_by_text("About 0.50 and 7.")).to_be_visible()
+    expect(page.get_by_role("button", name="7")).to_have_count(0)

@@ -14,7 +14,7 @@ import pytest
 
 from lib import figures
 from lib.figures.curves import curves, letter, over_depth, over_width
-from lib.figures.publishing import Point, downloads, points
+from lib.figures.publishing import Point, Shown, downloads, lines_of, points
 from lib.trends import log_interval
 
 
@@ -69,7 +69,7 @@ def test_panels_are_lettered():
 
 def test_downloads_hold_the_rows_of_the_figure_and_its_image(ends):
     twice = pd.concat([ends, ends])
-    html = downloads("fig-08-x", twice, ["P", "relative_change", "absent"])
+    html = downloads("fig-08-x", lines_of(twice, ["P", "relative_change", "absent"]))
     data = re.search(r"base64,([^\"]+)", html).group(1)
     table = pd.read_csv(io.BytesIO(base64.b64decode(data)))
     assert len(table) == len(ends)
@@ -102,8 +102,21 @@ def test_a_live_run_has_no_published_rows_behind_it(ends):
 def test_downloads_hold_the_code_and_the_rows_behind_each_point(ends):
     keys = ends["key"].unique()
     marks = [Point(0.25, 0.5, "He, width 64", (keys[2], keys[0], "not drawn"))]
-    html = downloads("fig-08-x", ends, ["P"], "x = '<1>'\n", marks)
+    html = downloads("fig-08-x", lines_of(ends, ["P"]), "x = '<1>'\n", marks)
     assert base64.b64decode(re.search(r'x-python;base64,([^"]+)', html)[1]).decode() == "x = '<1>'\n"
     (data,) = re.findall(r'data-points="([^"]*)"', html)
     assert json.loads(html_text(data)) == [[0.25, 0.5, "He, width 64", [2, 0]]]
-    assert "data-points" not in downloads("fig-08-x", ends, ["P"])
+    assert "data-points" not in downloads("fig-08-x", lines_of(ends, ["P"]))
+
+
+def test_a_number_names_the_rows_of_a_figure_that_it_is_made_of(ends):
+    shown = Shown("fig-08-x", lines_of(ends, ["P"]))
+    attributes = shown.rows(initializer="he", width=[16, 64], moment="end")
+    figure, runs = re.fullmatch(r'data-figure="(.+)" data-rows="(.+)"', attributes).groups()
+    ranges = [range(int(first), int(last) + 1) for first, last in (run.split("-") for run in runs.split())]
+    assert figure == "fig-08-x"
+    named = shown.lines.iloc[[place for places in ranges for place in places]]
+    expected = ends[(ends.initializer == "he") & ends.width.isin([16, 64])]
+    assert named.key.tolist() == expected.key.tolist()
+    with pytest.raises(ValueError, match=r"which must name rows of fig-08-x, got {'width': 17}"):
+        shown.rows(width=17)
