@@ -33,6 +33,7 @@ _LAST = 900
 # Before Napoleon has taken a docstring apart.
 _FIRST = 100
 _UNPACKED = re.compile(r"\*(?=\w+[,)])")
+_FORMULA = re.compile(r'(<span class="math [^>]*>[^<]*</span>[.,:;!?)’”]+)')
 _CODE = re.compile(r"(?<![`:\w])`([^`]+)`(?![`_])")
 
 
@@ -61,6 +62,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-get-updated", number_by_chapter, priority=_LAST)
     app.connect("html-page-context", _leave_thebe_out, priority=_LAST)
     app.connect("html-page-context", _list_citations, priority=_LAST)
+    app.connect("html-page-context", _hold_punctuation, priority=_LAST)
     app.connect("html-page-context", _name_folds, priority=_LAST)
     app.connect("html-page-context", add_metatags, priority=_LAST)
     app.connect("build-finished", _finish)
@@ -86,6 +88,12 @@ def _list_citations(_app: Sphinx, _page: str, _template: str, context: dict[str,
     """Say that a list of citations holds items: docutils gives them a role of books, which no list may hold."""
     if "body" in context:
         context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+
+
+def _hold_punctuation(_app: Sphinx, _page: str, _template: str, context: dict[str, Any], _tree: object) -> None:
+    """Keep a formula and the sign behind it on one line: browsers break there, as if the formula were an image."""
+    if "body" in context:
+        context["body"] = _FORMULA.sub(r'<span class="held">\1</span>', context["body"])
 
 
 def _name_folds(_app: Sphinx, _page: str, _template: str, context: dict[str, Any], _tree: object) -> None:

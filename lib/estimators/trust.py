@@ -115,7 +115,8 @@ def steps_off(
 ) -> Bool[Tensor, " b"]:
     """Return at which points, whose derivative is all zero, f changes in proportion to a small step: at kinks.
 
-    A dead unit changes nothing, and an extremum the less the smaller the step is.
+    A dead unit changes nothing, an extremum the less the smaller the step is, and a kink that only lies near is not
+    reached by the smallest steps that rounding lets count.
     """
     eps = max(torch.finfo(points.dtype).eps, torch.finfo(f.dtype).eps)
     finest = _of_precision(_STEPS, eps)[-1]
@@ -125,8 +126,14 @@ def steps_off(
         moved = [(points.double() * (1 + sign * step * factors)).to(points.dtype) for sign in (1, -1)]
         return torch.stack([(value(at).double() - f.double()).norm(dim=1) for at in moved]).amax(dim=0)
 
-    small, large = change(finest), change(10 * finest)
-    return (small > 4 * eps * f.double().norm(dim=1)) & (30 * small > large)
+    step, noise = finest, 4 * eps * f.double().norm(dim=1)
+    small, large = change(step), change(10 * step)
+    found = (small > noise) & (30 * small > large)
+    while bool(found.any()) and step >= 80 * eps:
+        step /= 10
+        telling, large, small = small > 20 * noise, small, change(step)
+        found &= ~telling | (30 * small > large)
+    return found
 
 
 def refuse_derivative(

@@ -46,6 +46,9 @@ class Shown(NamedTuple):
     target: str
     lines: pd.DataFrame
 
+    def _ipython_display_(self) -> None:
+        """Show nothing: a cell may end by showing a figure."""
+
     def rows(self, **which: object) -> str:
         """Return the attributes of an element that stands for some of the figure's rows (read by book/figures.js).
 

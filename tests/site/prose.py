@@ -23,6 +23,8 @@ _ANYWHERE = {
     "a traceback": r"Traceback \(most recent call last\)",
     "a warning": r"\b\w*Warning: ",
     "a path of the machine": r"(?<![\w/])/(home|root|tmp|work|Users)/",
+    "an undefined number": r"\bnan\b",
+    "a table as a terminal prints it": r"\[\d+ rows x \d+ columns\]",
     "a value that was not glued": r"\bnot found in glue|Key `[^`]+` not|unknown output",
 }
 

@@ -16,6 +16,7 @@ from visit import (
     edge_problems,
     formula_problems,
     image_problems,
+    line_problems,
     open_page,
     size_problems,
     table_problems,
@@ -31,7 +32,7 @@ The estimate (of Definition 1) uses {1, 2} and “info” in BOOK_DATA/tmp; 50 %
 
 def test_prose_in_order_passes() -> None:
     assert prose_problems(GOOD_PROSE) == []
-    assert output_problems("seeds 3\nP 0.5 None nan $ \\frac") == []  # a table may say so
+    assert output_problems("seeds 3\nP 0.5 None $ \\frac") == []  # a table may say so
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,8 @@ def test_what_is_left_in_prose_is_found(text: str, what: str) -> None:
         "/x/y.py:3: UserWarning: mean of empty slice",
         "Traceback (most recent call last):",
         "<lib.networks.FCN object at 0x7f00>",
+        "slope 4.73 nan 3.28",
+        "0  he  2\n\n[370 rows x 16 columns]",
     ],
 )
 def test_noise_in_outputs_is_found(text: str) -> None:
@@ -149,6 +152,15 @@ def test_formulas_that_fail_are_found(bad_page: Callable[[str], Visit], html: Pa
     assert len(formula_problems(broken)) >= 1
     absent = bad_page(r"<article><span class=math>\(x\)</span></article>")
     assert formula_problems(absent) == ["1 formulas are not typeset"]
+
+
+def test_a_line_that_begins_with_a_formulas_colon_is_found(bad_page: Callable[[str], Visit], tab: Page) -> None:
+    box = "<span style='display: inline-block; width: 50px'>x</span>"
+    text = "<article><p style='width: 50px'><span {}><span class=math>{}</span>:</span> it is so</p></article>"
+    bad_page(text.format("", box))
+    assert line_problems(tab) == ["a sign has left its formula in “x: it is so”"]
+    bad_page(text.format("style='white-space: nowrap'", box))
+    assert line_problems(tab) == []
 
 
 def test_a_formula_that_is_cut_off_is_found(bad_page: Callable[[str], Visit]) -> None:

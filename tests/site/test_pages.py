@@ -19,6 +19,7 @@ from visit import (
     edge_problems,
     formula_problems,
     image_problems,
+    line_problems,
     open_page,
     size_problems,
     table_problems,
@@ -116,7 +117,7 @@ def test_page_fits_every_screen(page_name: str, show: Show) -> None:
             tab.set_viewport_size({"width": width, "height": 844})
             tab.evaluate(RESTED)
             small = size_problems(tab) if width < _TABLET else []
-            found[width] = [*width_problems(tab), *edge_problems(tab), *small]
+            found[width] = [*width_problems(tab), *edge_problems(tab), *line_problems(tab), *small]
         assert {width: problems for width, problems in found.items() if problems} == {}
     finally:
         tab.evaluate(_UNFOLD, False)

@@ -96,6 +96,16 @@ _EDGELESS = """() => [...document.querySelectorAll('article *')].filter(box => b
   .map(box => box.tagName.toLowerCase() + '.' + [...box.classList].join('.') + ': ' + box.scrollWidth + ' px in '
     + box.clientWidth)"""
 
+# A line that begins with the comma, colon or stop that belongs to a formula on the line before.
+_LOOSE = """() => [...document.querySelectorAll('article span.math')].filter(math => {
+  const text = math.nextSibling;
+  if (text?.nodeType !== Node.TEXT_NODE || !/^[.,:;!?)’”]/.test(text.data) || !math.checkVisibility()) return false;
+  const sign = document.createRange();
+  sign.setStart(text, 0);
+  sign.setEnd(text, 1);
+  return sign.getBoundingClientRect().top >= math.firstElementChild.getBoundingClientRect().bottom - 1;
+}).map(math => math.parentElement.innerText.slice(0, 60))"""
+
 _SMALL = """smallest => [...document.querySelectorAll('p, li, td, th, figcaption')]
   .filter(part => part.closest('article'))
   .filter(part => part.checkVisibility() && part.textContent.trim())
@@ -192,6 +202,11 @@ def table_problems(tab: Page) -> list[str]:
         ".map(box => `${box.scrollWidth - box.clientWidth} px of “${box.innerText.trim().slice(0, 60)}”`)"
     )
     return [f"out of sight: {part}" for part in hidden]
+
+
+def line_problems(tab: Page) -> list[str]:
+    """Return the texts of which a line begins with the sign that ends a formula on the line before."""
+    return [f"a sign has left its formula in “{text}”" for text in tab.evaluate(_LOOSE)]
 
 
 def image_problems(visit: Visit) -> list[str]:

@@ -66,15 +66,23 @@ def test_a_network_that_gives_its_points_back_has_the_derivative_one():
         assert torch.equal(jacobian(network, points())[0], torch.eye(6).expand(8, 6, 6))
 
 
+class Of(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x - 1)
+
+
+@pytest.mark.parametrize(("dtype", "near"), [(torch.float32, 1e-4), (torch.float32, 8e-6), (torch.float64, 1e-10)])
+def test_a_point_beside_a_kink_is_none(dtype, near):
+    x = torch.stack([torch.full((6,), 1 - near, dtype=dtype), torch.full((6,), 1 + near, dtype=dtype)])
+    assert perturbation_stability(Of(torch.relu), x)[0].gt(0).tolist() == [False, True]
+    assert perturbation_stability(Of(torch.relu), x)[0].isfinite().all()
+
+
 def test_a_kink_away_from_zero_has_no_stability_and_an_extremum_has_zero():
-    class Of(nn.Module):
-        def __init__(self, function):
-            super().__init__()
-            self.function = function
-
-        def forward(self, x):
-            return self.function(x - 1)
-
     x = torch.stack([torch.ones(6), 2 * torch.ones(6), torch.zeros(6)])
     assert perturbation_stability(Of(torch.relu), x)[0].isnan().tolist() == [True, False, False]
     assert perturbation_stability(Of(torch.relu), x)[0, 1:].gt(0).tolist() == [True, False]

@@ -11,6 +11,7 @@ from html import unescape as html_text
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from IPython.core.formatters import DisplayFormatter
 
 from lib import figures
 from lib.figures.curves import curves, letter, over_depth, over_width
@@ -107,6 +108,12 @@ def test_downloads_hold_the_code_and_the_rows_behind_each_point(ends):
     (data,) = re.findall(r'data-points="([^"]*)"', html)
     assert json.loads(html_text(data)) == [[0.25, 0.5, "He, width 64", [2, 0]]]
     assert "data-points" not in downloads("fig-08-x", lines_of(ends, ["P"]))
+
+
+def test_a_cell_that_ends_by_showing_a_figure_prints_nothing(ends, capsys):
+    formatter = DisplayFormatter()
+    assert formatter.format(Shown("fig-08-x", lines_of(ends, ["P"]))) == ({}, {})
+    assert capsys.readouterr().out == ""
 
 
 def test_a_number_names_the_rows_of_a_figure_that_it_is_made_of(ends):
