@@ -29,6 +29,18 @@ def project_onto_ball(shift: Float[Tensor, "... d"], radius: float) -> Float[Ten
     return shift * (fraction / length.clamp_min(fraction)).nan_to_num(1).to(shift.dtype)
 
 
+def step_in_ball(
+    point: Float[Tensor, "R n ..."],
+    center: Float[Tensor, "R n ..."],
+    direction: Float[Tensor, "R n ..."],
+    step: float,
+    radius: float,
+) -> Float[Tensor, "R n ..."]:
+    """Move points of a ball along their directions, and back onto it where they leave it."""
+    shift = (point + step * direction - center).flatten(2)
+    return center + project_onto_ball(shift, radius).view_as(center)
+
+
 def unit(vectors: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
     """Return each vector at length 1, or 0 where it is 0 or not finite."""
     # Largest entry first: the squares of a deep non-lazy network's derivative leave float32's range.

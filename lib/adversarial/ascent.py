@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from lib import checks
-from lib.balls import project_onto_ball, uniform_in_ball
+from lib.balls import step_in_ball, uniform_in_ball, unit
 from lib.estimators.measuring import measured
 from lib.seeds import generator
 from lib.stack import Stack
@@ -117,9 +117,8 @@ class Attack:
             if self.norm == "linf":
                 point.add_(slope.sign(), alpha=self.step)
             else:
-                move = functional.normalize(slope.flatten(2), dim=2)
-                shift = (point - x).flatten(2).add_(move, alpha=self.step)
-                point = x + project_onto_ball(shift, self.epsilon).view_as(x)
+                # However small the slope: that of a network which is sure of itself lies below 1e-12.
+                point = step_in_ball(point, x, unit(slope.flatten(2)).view_as(x), self.step, self.epsilon)
             if low is not None:
                 point.clamp_(low, high)
         if not best:

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from lib import checks
-from lib.balls import project_onto_ball
+from lib.balls import step_in_ball, unit
 from lib.estimators.measuring import measured
 from lib.seeds import generator
 
@@ -94,9 +94,8 @@ def _ascended(
         loss = functional.cross_entropy(f.flatten(0, 1), y.repeat(len(f)), reduction="sum")
         gradient = subject.gradient(loss, point).flatten(2)
         wide = gradient.to(torch.promote_types(gradient.dtype, torch.float32))  # half has no room for squares
-        move = functional.normalize(wide, dim=2).to(point).view_as(point)
-        shift = (point.detach() + 2.5 * radius / steps * move - start).flatten(2)
-        point = start + project_onto_ball(shift, radius).view_as(start)
+        move = unit(wide).to(point).view_as(point)
+        point = step_in_ball(point.detach(), start, move, 2.5 * radius / steps, radius)
     return point
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from lib.balls import project_onto_ball, uniform_in_ball
+from lib.balls import project_onto_ball, step_in_ball, uniform_in_ball
 
 F64 = {"dtype": torch.float64}
 
@@ -23,3 +23,10 @@ def test_the_projection_is_the_nearest_point():
     expected = torch.tensor([[1.2, 1.6], [0.3, 0.4], [0.0, 0.0]], **F64)
     torch.testing.assert_close(project_onto_ball(shift, 2.0), expected)
     assert torch.equal(project_onto_ball(shift, 5.0), shift)
+
+
+def test_a_step_ends_in_the_ball_around_the_center():
+    center, along = torch.full((1, 2, 2), 7.0, **F64), torch.tensor([[[1.0, 0.0], [0.0, -1.0]]], **F64)
+    once = step_in_ball(center, center, along, step=1.5, radius=2.0)
+    torch.testing.assert_close(once, center + 1.5 * along)
+    torch.testing.assert_close(step_in_ball(once, center, along, step=1.5, radius=2.0), center + 2 * along)

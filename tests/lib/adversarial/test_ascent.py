@@ -64,6 +64,20 @@ def test_the_optimum_of_a_linear_model_is_reached(linear, norm, random_start):
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_a_model_that_is_sure_of_itself_is_attacked_no_less(linear, norm):
+    model, x, _ = linear
+    with torch.no_grad():
+        model.weight.mul_(200 / (model.weight[0] - model.weight[1]).norm())
+        model.bias.zero_()
+    y = model(x).argmax(dim=1)
+    attack = Attack(10.0, norm, steps=1, step_size=10.0, random_start=False)
+    points = attacked_points(model, x, y, attack)[0]
+    margin = (model(x)[:, 0] - model(x)[:, 1]).abs()
+    assert (margin > 50).any()  # where p of the other class is below 1e-21
+    assert (model(points).argmax(dim=1) != y).all()
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_in_a_range_the_optimum_of_a_linear_model_is_cut_there(linear, norm):
     model, x, y = linear
     points = attacked_points(model, x, y, Attack(10.0, norm, steps=40, pixels=(0.0, 1.0)))[0]

@@ -137,6 +137,18 @@ def test_replicas_are_attacked_as_their_modules_are(trained):
             torch.testing.assert_close(alone, both, rtol=0, atol=1.5 / len(x))  # a point on the boundary may flip
 
 
+def test_pgd_attacks_a_network_that_is_sure_of_itself_no_less():
+    x = torch.randn(20, 7, generator=torch.Generator().manual_seed(2))
+    sure = nn.Linear(7, 2, bias=False)
+    with torch.no_grad():
+        sure.weight.copy_(torch.stack([torch.full((7,), 5.0), torch.full((7,), -5.0)]))
+    y = sure(x).argmax(dim=1)
+    margin = (sure(x)[:, 0] - sure(x)[:, 1]).abs()
+    assert (margin > 28).sum() > 5  # the gradient is below 1e-12, and above the least that a float holds
+    assert margin.max() < 87
+    assert pgd_accuracy(sure, x, y, radius=10.0) == 0
+
+
 @pytest.mark.parametrize("radius", RADII)
 def test_pgd_reaches_the_optimum_of_a_linear_network(radius):
     stream = torch.Generator().manual_seed(2)
