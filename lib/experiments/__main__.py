@@ -141,12 +141,12 @@ def _hours(options: argparse.Namespace) -> int:
     source = "built-in ratios, no row tells a time"
     if model.kind is not None:
         source = f"{model.stacks} stacks on {model.kind.hardware}, threads: {model.kind.threads}"
+    hours = {name: model.hours(tasks, options.devices, options.efficiency) for name, tasks in experiments.items()}
     print(f"on {options.devices} such devices, estimated from {source}:")
     for name, tasks in experiments.items():
-        hours = model.hours(tasks, options.devices, options.efficiency)
         largest = cost.largest(tasks)
         memory = "" if largest is None else f" {largest / 2**30:7.2f} GiB at most"
-        print(f"{name:17} {len(tasks):5} rows {hours:9.2f} hours{memory}")
+        print(f"{name:17} {len(tasks):5} rows {hours[name]:9.2f} hours{memory}")
     return 0
 
 
@@ -161,6 +161,8 @@ def _merge(options: argparse.Namespace) -> int:
     """Merge; exit with 1 where rows do not agree: none of those was chosen."""
     from lib.rows.agreement import merge
 
+    if options.into.exists() and not options.into.is_file():
+        raise ValueError(f"--into must name a store such as mine/merged.jsonl, and {options.into} is no regular file.")
     conflicts = merge([Store(path) for path in options.stores], Store(options.into))
     if len(conflicts):
         print(conflicts.to_string(index=False))

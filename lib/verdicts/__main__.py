@@ -42,7 +42,7 @@ def describe(number: int) -> str:
     """
     claims = published_verdicts()
     if number not in claims:
-        raise ValueError(f"claim must be one of {', '.join(map(str, claims))}, got {number}.")
+        raise ValueError(f"claim must be a number from {min(claims)} to {max(claims)}, got {number}.")
     claim = claims[number]
     first = claim["first_round"]
     lines = [f"Claim {number} ({claim['source']}): {claim['statement']}"]

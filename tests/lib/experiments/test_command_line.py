@@ -168,6 +168,11 @@ def test_stores_are_merged_and_conflicts_shown(said, tmp_path, small):
         (("--results", "nowhere", "hours", "one"), "--results must be the folder of the .jsonl files, and nowhere is"),
         (("--results", ".", "status"), "store newer.jsonl: line 1 has schema 3, newer than this library's 2"),
         (("--results", "empty", "run", "onw"), "experiments are one, two; there is none named 'onw'"),
+        (("merge", "empty", "-o", "/dev/null"), "--into must name a store such as mine/merged.jsonl, and /dev/null is"),
+        (
+            ("merge", "newer.jsonl", "-o", "empty"),
+            "--into must name a store such as mine/merged.jsonl, and empty is no",
+        ),
         (("seal", "nothing.jsonl"), "store nothing.jsonl does not exist"),
         (("--results", "empty", "run", "one", "--device", "gpu"), "device must be a torch device such as cpu, cuda"),
     ],

@@ -216,4 +216,5 @@ def test_the_command_line_prints_the_hours(tmp_path, store, capsys):
     assert said[0] == "on 8 such devices, estimated from 1 stacks on a machine, threads: 1:"
     assert said[2].split()[:4] == ["setting", str(len(planned)), "rows", f"{expected:.2f}"]
     assert main(["--results", str(tmp_path), "hours", "pilot", "--devices", "0"]) == 1
-    assert "error: devices must be at least 1" in capsys.readouterr().err
+    printed = capsys.readouterr()
+    assert (printed.out, "error: devices must be at least 1" in printed.err) == ("", True)

@@ -123,4 +123,4 @@ def test_a_claim_is_shown_in_a_terminal(capsys: pytest.CaptureFixture[str]) -> N
     for text in ("Claim 56", "Round 1, rules 1: contradicted", "inverted_u", "depth = 6", "Multiverse", "Rows ("):
         assert text in shown
     assert main(["show", "99"]) == 1
-    assert "claim must be one of 1, 2" in capsys.readouterr().err
+    assert "claim must be a number from 1 to 86, got 99." in capsys.readouterr().err
