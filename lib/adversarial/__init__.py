@@ -5,6 +5,7 @@ from lib.adversarial.attacks import noise_accuracy, pgd, pgd_accuracy
 from lib.adversarial.masking import Masking, gradient_masking
 from lib.adversarial.objectives import OBJECTIVES
 from lib.adversarial.robustness import Robustness, divergence_slope, robustness
+from lib.adversarial.toolbox import toolbox_classifier, toolbox_points
 
 __all__ = [
     "OBJECTIVES",
@@ -18,4 +19,6 @@ __all__ = [
     "pgd",
     "pgd_accuracy",
     "robustness",
+    "toolbox_classifier",
+    "toolbox_points",
 ]

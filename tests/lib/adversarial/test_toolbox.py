@@ -1,0 +1,128 @@
+"""Another library's attacks leave what ours leave: by the same PGD the same, by stronger ones a little less."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from lib.adversarial import Attack, attacked_points, robustness
+from lib.adversarial.robustness import at_points
+from lib.adversarial.toolbox import METHODS, toolbox_points
+from lib.adversarial.training import train_adversarially
+from lib.convolutional import CNN
+from lib.experiments.adversarial import DEPTHS, MEASURED, AdversarialTraining, build, split
+from lib.networks import FCN
+from lib.rows import Conditions
+
+IMAGE = (1, 8, 8)
+
+
+@pytest.fixture(scope="module")
+def hardened(images):
+    """Build each architecture once, trained under attack."""
+    attack = Attack(0.1, steps=7, step_size=0.025, pixels=(0.0, 1.0))
+    options = {"replicas": 2, "seed": 1, "dtype": torch.float32}
+    networks = {"fcn": FCN(32, 3, 64, 10, **options), "cnn": CNN(8, 3, IMAGE, 10, **options)}
+    for network in networks.values():
+        train_adversarially(network, images[0], attack, "trades", 3.0, epochs=4, lr=0.1)
+    return networks
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("architecture", ["fcn", "cnn"])
+def test_the_same_attack_by_another_library_leaves_the_same_points(hardened, images, architecture, norm):
+    network, (x, y) = hardened[architecture], (images[0].x_test, images[0].y_test)
+    epsilon = 0.1 if norm == "linf" else 0.5
+    attack = Attack(epsilon, norm, steps=20, step_size=epsilon / 8, random_start=False, pixels=(0.0, 1.0))
+    ours = at_points(network, x, y, attacked_points(network, x, y, attack))
+    theirs = at_points(network, x, y, toolbox_points(network, x, y, attack))
+    assert 0.2 < ours.robust.double().mean() < ours.correct.double().mean() - 0.05
+    assert torch.equal(ours.correct, theirs.correct)
+    assert (ours.robust != theirs.robust).sum() <= 2  # of 720
+
+
+@pytest.mark.parametrize("architecture", ["fcn", "cnn"])
+def test_from_its_own_random_starts_it_leaves_as_many(hardened, images, architecture):
+    network, (x, y) = hardened[architecture], (images[0].x_test, images[0].y_test)
+    attack = Attack(0.1, steps=20, step_size=0.1 / 8, pixels=(0.0, 1.0))
+    points = {
+        find: [find(network, x, y, attack, seed=seed) for seed in range(3)]
+        for find in (attacked_points, toolbox_points)
+    }
+    ours, theirs = (
+        torch.stack([at_points(network, x, y, one).robust for one in found]).double().mean()
+        for found in points.values()
+    )
+    assert abs(ours - theirs) <= 0.005
+
+
+def test_stronger_attacks_leave_a_little_less_and_one_without_gradients_more(hardened, images):
+    network, (x, y) = hardened["cnn"], (images[0].x_test, images[0].y_test)
+    attack = Attack(0.1, steps=20, step_size=0.1 / 8, pixels=(0.0, 1.0))
+    ours = at_points(network, x, y, attacked_points(network, x, y, attack)).robust.double().mean()
+    left = {m: at_points(network, x, y, toolbox_points(network, x, y, attack, m, IMAGE)).robust for m in METHODS}
+    assert left["square"].double().mean() > ours
+    every = torch.stack(list(left.values())).all(dim=0).double().mean()
+    assert ours - 0.06 < every < ours
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("architecture", "width", "epsilon"), [("fcn", 64, 0.05), ("cnn", 8, 0.1)])
+def test_networks_of_mnist_are_as_robust_by_another_library(mnist_root, architecture, width, epsilon):
+    task = AdversarialTraining("mnist", architecture, width, DEPTHS[architecture], epsilon, 6.0, 0, samples=6_000)
+    data, _ = split(task, Conditions(root=mnist_root))
+    network = build(task, data, 2, "cpu")
+    train_adversarially(network, data, task.attack, "trades", 6.0, epochs=3, lr=task.lr)
+    x, y = data.x_test[:MEASURED], data.y_test[:MEASURED]
+    ours = robustness(network, x, y, task.final_attack).robust.double().mean()
+    theirs = at_points(network, x, y, toolbox_points(network, x, y, task.final_attack)).robust.double().mean()
+    assert 0.3 < ours < 0.98
+    assert abs(ours - theirs) <= 0.005
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_its_points_lie_in_the_ball_and_the_range_and_leave_no_trace(hardened, images, method):
+    network = hardened["cnn"]
+    x, y = images[0].x_test[:60], images[0].y_test[:60]
+    state, weights = np.random.get_state()[1].copy(), [weight.clone() for weight in network.weights]
+    attack = Attack(0.2, steps=3, pixels=(0.0, 1.0))
+    points = toolbox_points(network, x, y, attack, method, IMAGE)
+    assert points.shape == (2, 60, 64)
+    assert (points - x).abs().max() <= 0.2 * (1 + 1e-5)
+    assert points.min() >= 0 and points.max() <= 1
+    assert (np.random.get_state()[1] == state).all()
+    assert all(torch.equal(before, after) for before, after in zip(weights, network.weights, strict=True))
+    assert torch.equal(points, toolbox_points(network, x, y, attack, method, IMAGE))
+    alone = toolbox_points(network.module(1), x, y, attack, method, IMAGE)
+    torch.testing.assert_close(alone[0], points[1])
+
+
+def test_any_module_keeps_its_mode_and_its_type(linear):
+    model, x, y = linear
+    network = nn.Sequential(model, nn.Dropout(0.5)).train()
+    points = toolbox_points(network, x, y, Attack(0.3, "l2", steps=40, step_size=0.3))
+    assert network.training and model.weight.dtype == torch.float64
+    away = (2 * y.double() - 1)[:, None] * (model.weight[0] - model.weight[1]).detach()
+    best = 0.3 * nn.functional.normalize(away, dim=1)
+    torch.testing.assert_close(points[0].double(), x + best, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("method", "pixels", "image", "sentence"),
+    [
+        ("fgsm", None, None, "method must be one of pgd, apgd-ce, apgd-dlr, square, got 'fgsm'"),
+        ("square", (0.0, 1.0), None, r"image and pixels must be given for square, got points of shape \(7,\)"),
+        ("square", None, (1, 1, 7), "image and pixels must be given for square"),
+        ("pgd", (0.0, 0.5), None, "x must lie in pixels"),
+    ],
+)
+def test_what_does_not_fit_is_refused(linear, method, pixels, image, sentence):
+    model, x, y = linear
+    with pytest.raises(ValueError, match=sentence):
+        toolbox_points(model, x, y, Attack(0.3, pixels=pixels), method, image)
+
+
+def test_without_the_library_the_sentence_says_what_to_install(linear, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "art.estimators.classification", None)
+    with pytest.raises(ImportError, match="run `pip install adversarial-robustness-toolbox`"):
+        toolbox_points(*linear, Attack(0.3))
