@@ -14,7 +14,7 @@ from lib.adversarial import OBJECTIVES, Attack, divergence_slope, robustness
 from lib.adversarial.training import AdversarialHistory, train_adversarially
 from lib.convolutional import CNN
 from lib.data import Dataset, load
-from lib.data.images import IMAGES, first, hold_out
+from lib.data.images import IMAGES, first, hold_out, with_test_set
 from lib.estimators import perturbation_stability
 from lib.estimators.spectrum import outputs
 from lib.estimators.stability import relative_to_output
@@ -143,7 +143,7 @@ def split(task: AdversarialTraining, conditions: Conditions) -> tuple[Dataset, D
     """Return the training images, with the test set, and those that are held out."""
     samples = task.samples + task.held_out
     data = load(task.dataset, root=conditions.root, scaling="raw", samples=samples, dtype=torch.float32)
-    return hold_out(data.to(conditions.device), task.held_out)
+    return hold_out(with_test_set(data).to(conditions.device), task.held_out)
 
 
 def build(task: AdversarialTraining, data: Dataset, replicas: int, device: str) -> Stack:

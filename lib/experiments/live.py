@@ -80,12 +80,16 @@ def swept(tasks: Sequence[Task], device: str = "cpu", keep: bool = False) -> lis
         keep: as in `train_live`.
 
     Raises:
-        ValueError, OSError, MemoryError: as raised by `sweep`.
+        ValueError, OSError, MemoryError: as raised by `sweep`; ValueError too where all of them have failed.
     """
     with TemporaryDirectory() as folder:
-        kept = _ROOT / "_build" if keep else Path(folder)
-        kept.mkdir(exist_ok=True)
-        store = Store(kept / "live.jsonl")
+        place = _ROOT / "_build" if keep else Path(folder)
+        place.mkdir(exist_ok=True)
+        store = Store(place / "live.jsonl")
         sweep(tasks, store, device=device)
         rows = {row["key"]: row for row in store}
-    return [rows[key] for key in dict.fromkeys(task.key for task in tasks) if rows[key]["failure"] is None]
+    ended = [rows[key] for key in dict.fromkeys(task.key for task in tasks)]
+    kept = [row for row in ended if row["failure"] is None]
+    if not kept and ended:
+        raise ValueError(f"none of {len(ended)} trainings has a result; the first failed: {ended[0]['failure']}")
+    return kept

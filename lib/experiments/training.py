@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from lib.data import Dataset, load
+from lib.data.images import with_test_set
 from lib.estimators import lazy_training_ratio, relative_change
 from lib.experiments.measurement import MATCHED_LOSSES, Observer
 from lib.networks import FCN
@@ -32,8 +33,9 @@ _load = functools.lru_cache(maxsize=2)(load)
 
 
 def load_data(configuration: Task, root: str | os.PathLike[str] | None = None) -> Dataset:
-    """Return the data set that a configuration trains on."""
-    return _load(configuration.dataset, root=root, scaling=configuration.scaling, samples=configuration.samples)
+    """Return the data set that a configuration trains on, where it has no test set with one held out."""
+    data = _load(configuration.dataset, root=root, scaling=configuration.scaling, samples=configuration.samples)
+    return with_test_set(data)
 
 
 def build(stack: Sequence[Task], data: Dataset, device: str) -> FCN:

@@ -33,6 +33,17 @@ def test_kept_rows_are_not_trained_again(tmp_path, monkeypatch):
     assert set(only.key) == set(first.key)
 
 
+def test_where_all_trainings_fail_the_first_reason_is_told(monkeypatch):
+    def failing(tasks, store, device):
+        for task in tasks:
+            row = {"key": task.key, "configuration": task.asdict(), "measurements": [], "provenance": {}}
+            store.append({**row, "failure": "diverged: the training loss is not finite"})
+
+    monkeypatch.setattr("lib.experiments.live.sweep", failing)
+    with pytest.raises(ValueError, match="none of 2 trainings has a result; the first failed: diverged: the training"):
+        train_live("digits", "raw", ["he"], [4], [2], 2, **SETTINGS)
+
+
 def test_an_unknown_data_set_is_refused():
     with pytest.raises(ValueError, match="dataset"):
         train_live("letters", "raw", ["he"], [4], [2], 1, **SETTINGS)
