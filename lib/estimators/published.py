@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pandas as pd
 
-MODULES = Path(__file__).parents[2] / "results" / "modules.json"
+from lib.rows.published import RESULTS
+
+MODULES = RESULTS / "modules.json"
 _REFUSED = "refused: "
 
 
