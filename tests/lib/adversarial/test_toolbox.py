@@ -66,7 +66,7 @@ def test_stronger_attacks_leave_a_little_less_and_one_without_gradients_more(har
     assert ours - 0.06 < every < ours
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(("architecture", "width", "epsilon"), [("fcn", 64, 0.05), ("cnn", 8, 0.1)])
 def test_networks_of_mnist_are_as_robust_by_another_library(mnist_root, architecture, width, epsilon):
     task = AdversarialTraining("mnist", architecture, width, DEPTHS[architecture], epsilon, 6.0, 0, samples=6_000)
