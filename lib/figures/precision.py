@@ -40,5 +40,5 @@ def changes(found: pd.DataFrame, margins: Mapping[str, float]) -> Figure:
         axis.set_xlabel("points" if quantity == "test_accuracy" else "change, %")
     names = [f"{initialization_look(name).label}, L = {depth}, m = {width}" for name, depth, width in cells]
     axes[0].set_yticks(range(len(cells)), names)
-    axes[0].set_ylim(len(cells) - 0.5, -0.5)
+    axes[0].set_ylim(max(len(cells), 1) - 0.5, -0.5)
     return figure
