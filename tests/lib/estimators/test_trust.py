@@ -11,6 +11,15 @@ from lib.estimators.trust import gap
 CUT = "must have outputs that autograd can differentiate"
 
 
+class Function(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
 def points(n=8, dtype=torch.float32):
     return torch.randn(n, 6, generator=torch.Generator().manual_seed(0), dtype=dtype)
 
@@ -59,6 +68,26 @@ def test_points_that_leave_the_graph_among_others_are_told():
 
     with pytest.raises(ValueError, match=CUT):
         perturbation_stability(through(some), points(32))
+
+
+def test_a_softmax_that_is_nearly_sure_is_believed_and_one_cut_off_is_not():
+    """Its outputs hide in each other's rounding: float32 shows wide steps alone, over which the network bends."""
+
+    def softmax(h):
+        return torch.softmax(h / 0.03, dim=-1)
+
+    def network(middle):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(20)
+            layers = nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 3)
+        return nn.Sequential(*layers, middle, Function(softmax))
+
+    x = torch.rand(400, 12, generator=torch.Generator().manual_seed(0))
+    found = rms_stability(network(nn.Identity()), x)[0]
+    exact = rms_stability(network(nn.Identity()).double(), x.double())[0]
+    torch.testing.assert_close(found, exact.to(found), rtol=1e-3, atol=0)
+    with pytest.raises(ValueError, match=CUT):
+        rms_stability(network(Function(lambda h: h.detach() + 0.01 * h)), x)
 
 
 def test_a_network_that_gives_its_points_back_has_the_derivative_one():
