@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import torch
@@ -133,10 +133,10 @@ class Foreign(Subject):
         if x.dtype == torch.float64 and self._value(x[:1]).dtype == torch.float64:
             return True
         expected = self._value(x[:1])
-        single = self._numbers()
+        put_back = self._numbers()
         if self._doubled(x[:1], expected) is not None:
             return True
-        self._put_back(single)
+        put_back()
         return False
 
     def _doubled(self, point: Float[Tensor, "1 ..."], expected: Tensor) -> Float[Tensor, "o d"] | None:
@@ -149,14 +149,22 @@ class Foreign(Subject):
         same = value.dtype == rows.dtype == torch.float64 and gap(value, expected) <= ROUNDING
         return rows[0] if same else None
 
-    def _numbers(self) -> tuple[bool, list[tuple[Tensor, Tensor]]]:
-        every = (*self.network.parameters(), *self.network.buffers())
-        return self._through_all, [(tensor, tensor.data) for tensor in every]
+    def _numbers(self) -> Callable[[], None]:
+        """Return what puts the network's numbers back into their types; with a type its buffers become others."""
+        through_all = self._through_all
+        parameters = [(parameter, parameter.data) for parameter in self.network.parameters()]
+        buffers = [
+            (module, name, buffer) for module in self.network.modules() for name, buffer in module._buffers.items()
+        ]
 
-    def _put_back(self, numbers: tuple[bool, list[tuple[Tensor, Tensor]]]) -> None:
-        self._through_all, every = numbers
-        for tensor, data in every:
-            tensor.data = data
+        def put_back() -> None:
+            self._through_all = through_all
+            for parameter, data in parameters:
+                parameter.data = data
+            for module, name, buffer in buffers:
+                module._buffers[name] = buffer
+
+        return put_back
 
     def points_at_once(self) -> int:
         return max(1, _CHUNK_BYTES // (8 * self._bytes))
@@ -269,7 +277,7 @@ class Foreign(Subject):
     def _agrees_in_float64(self, point: Float[Tensor, "1 ..."], rows: Float[Tensor, "o d"]) -> bool:
         if point.dtype == torch.float64:
             return False
-        expected, single = self._value(point), self._numbers()
+        expected, put_back = self._value(point), self._numbers()
         try:
             exact = self._doubled(point, expected)
             if exact is None or gap(rows, exact) > ROUNDING:
@@ -278,7 +286,7 @@ class Foreign(Subject):
         except ValueError:
             return False
         finally:
-            self._put_back(single)
+            put_back()
         return True
 
     def _differs_alone(self, part: Tensor, value: Tensor, rows: Tensor | None = None, beside: bool = False) -> bool:

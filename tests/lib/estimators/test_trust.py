@@ -90,6 +90,21 @@ def test_a_softmax_that_is_nearly_sure_is_believed_and_one_cut_off_is_not():
         rms_stability(network(Function(lambda h: h.detach() + 0.01 * h)), x)
 
 
+def test_what_was_looked_at_in_float64_is_float32_again():
+    """Batch norm's buffers are other tensors in another type."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(2)
+        layers = nn.Linear(64, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 5)
+    network = nn.Sequential(*layers, Function(lambda h: torch.softmax(50 * h, dim=-1))).eval()
+    network[1].running_mean.uniform_(-0.1, 0.1, generator=torch.Generator().manual_seed(0))
+    buffers = dict(network.named_buffers())
+    for seed in range(8):
+        stream = torch.Generator().manual_seed(seed)
+        x = torch.rand(48, 64, generator=stream) * (torch.rand(48, 64, generator=stream) > 0.4)
+        assert rms_stability(network, x).isfinite().all()
+    assert all(buffers[name] is buffer for name, buffer in network.named_buffers())
+
+
 def test_a_network_that_gives_its_points_back_has_the_derivative_one():
     for network in (nn.Identity(), nn.Flatten()):
         assert torch.equal(jacobian(network, points())[0], torch.eye(6).expand(8, 6, 6))
