@@ -89,6 +89,10 @@ def relative_to_output(
     return stability.mean(dim=1) / (torch.linalg.vector_norm(f.double(), dim=-1) / norms).mean(dim=1)
 
 
+# A change of so many roundings of f is off by less than one per cent because of them.
+_CLEAR = 32
+
+
 def monte_carlo_stability(
     network: nn.Module, x: Float[Tensor, "n ..."], epsilon: float = 1.0, samples: int = 1000, seed: int = 0
 ) -> tuple[Float[Tensor, "R n"], Float[Tensor, "R n"]]:
@@ -124,20 +128,38 @@ def finite_stability(
     Arguments and draws are those of `monte_carlo_stability`; with the same seed both use the same draws. For ε → 0 the
     two agree; where they part, the "small perturbation" of Definition 1 ends.
 
+    Where the change is not clear of the rounding of f, it is computed in float64.
+
     Raises:
         ValueError: as `monte_carlo_stability` (but a derivative is not needed), or ε is so small that x + δ is not
-            told from x in the type of x.
+            told from x in the type of x, or f(x + δ) from f(x) in a network that cannot be turned to float64.
     """
     checks.positive(epsilon=epsilon)
     checks.integers(least=2, samples=samples)
     with measured(network, x) as subject:
-        subject.check(x.detach())
+        points = x.detach()
+        subject.check(points)
 
-        def change(delta: Tensor) -> Tensor:
-            delta = delta.view(-1, *x.shape[1:])
-            return torch.stack([_change(subject, point, delta) for point in x.detach()], dim=1)
+        def sampled(points: Tensor) -> tuple[Tensor, Tensor]:
+            def change(delta: Tensor) -> Tensor:
+                delta = delta.view(-1, *points.shape[1:])
+                return torch.stack([_change(subject, point, delta) for point in points], dim=1)
 
-        return _sample(change, x, epsilon, samples, seed)
+            return _sample(change, points, epsilon, samples, seed)
+
+        mean, error = sampled(points)
+        f = subject.values(points)
+        clear = mean >= _CLEAR * torch.finfo(f.dtype).eps * torch.linalg.vector_norm(f.double(), dim=-1)
+        if bool(clear.all()) or f.dtype == torch.float64:
+            return mean, error
+        if subject.in_float64(points):
+            return sampled(points.double())
+        if bool((clear | (mean == 0)).all()):
+            return mean, error
+        raise ValueError(
+            f"epsilon must be large enough to change f in its type, {f.dtype}: f(x + δ) − f(x) is not clear of f's "
+            "rounding; take a larger one, or network and points in float64."
+        )
 
 
 def _linear_change(rows: Float[Tensor, "R n o d"]) -> Callable[[Float[Tensor, "draws d"]], Float[Tensor, "R n draws"]]:

@@ -90,6 +90,22 @@ def test_a_softmax_that_is_nearly_sure_is_believed_and_one_cut_off_is_not():
         rms_stability(network(Function(lambda h: h.detach() + 0.01 * h)), x)
 
 
+def test_a_change_that_hides_in_the_rounding_of_f_is_computed_in_float64_or_refused():
+    class OfFloats(nn.Module):
+        def forward(self, x):
+            return 1e3 + x.float().sum(dim=1, keepdim=True)
+
+    x = points(4)
+    offset = Function(lambda x: 1e3 + x.sum(dim=1, keepdim=True))
+    found, _ = finite_stability(offset, x, 1e-3, samples=500)
+    exact, _ = finite_stability(offset, x.double(), 1e-3, samples=500)
+    torch.testing.assert_close(found, exact, rtol=1e-6, atol=0)
+    assert finite_stability(Function(lambda x: 0 * x), x, 1e-3, samples=50)[0].eq(0).all()
+    with pytest.raises(ValueError, match="epsilon must be large enough to change f in its type"):
+        finite_stability(OfFloats(), x, 1e-3, samples=50)
+    assert finite_stability(OfFloats(), x, 1.0, samples=50)[0].gt(0).all()
+
+
 def test_what_was_looked_at_in_float64_is_float32_again():
     """Batch norm's buffers are other tensors in another type."""
     with torch.random.fork_rng(devices=[]):
