@@ -104,7 +104,7 @@ _LOOSE = """() => [...document.querySelectorAll('article span.math')].filter(mat
   sign.setStart(text, 0);
   sign.setEnd(text, 1);
   return sign.getBoundingClientRect().top >= math.firstElementChild.getBoundingClientRect().bottom - 1;
-}).map(math => math.parentElement.innerText.slice(0, 60))"""
+}).map(math => math.closest('p, li, td, dd, figcaption').innerText.slice(0, 60))"""
 
 _SMALL = """smallest => [...document.querySelectorAll('p, li, td, th, figcaption')]
   .filter(part => part.closest('article'))
