@@ -109,8 +109,9 @@ class Setting(NamedTuple):
 def pack(pools: Mapping[str, Cells], rounds: Mapping[int, range], register: Register) -> dict[str, Any]:
     """Return the data of the page, ready for JSON.
 
-    Numbers are 32-bit floats, shares whole multiples of their unit; each quantity is compressed, byte by byte of equal
-    place, in the order of moments and then of networks. What is measured under attack alone is there with its rows.
+    Numbers are doubles without their last three bytes, shares whole multiples of their unit; each quantity is
+    compressed, byte by byte of equal place, in the order of moments and then of networks. What is measured under attack
+    alone is there with its rows.
 
     Args:
         pools: the trainings, by kind of task (`lib.verdicts.cells.read`); other kinds are left out.
@@ -225,12 +226,15 @@ def _size(cells: Cells, cell: int) -> tuple[int, int]:
 def _packed(values: np.ndarray, unit: int | None, name: str) -> str:
     """Return numbers as text: bytes of equal place together, which compress, then base64."""
     if unit is None:
-        words = values.astype("<f4")
+        # 2⁻²⁹ of a number is what no test can tell, even of a loss that networks reach alike; 2⁻²⁴ is not.
+        words = (np.ascontiguousarray(values, dtype="<f8").view("<u8") + 2**23) >> 24
+        kept = 5
     else:
         counts = values * unit
         there = np.isfinite(counts)
         if np.abs(counts - counts.round())[there].max(initial=0) > 1e-6:
             raise ValueError(f"{name} must be a multiple of 1/{unit}; its unit is another now.")
-        words = np.where(there, counts, 0).round().astype("<u4") + there  # 0 is missing
-    planes = words.astype(words.dtype.newbyteorder("<")).ravel().view(np.uint8).reshape(-1, 4).T
+        words = np.where(there, counts, 0).round().astype("<u8") + there  # 0 is missing
+        kept = 4
+    planes = words.astype("<u8").ravel().view(np.uint8).reshape(-1, 8)[:, :kept].T
     return base64.b64encode(gzip.compress(planes.tobytes(), 9, mtime=0)).decode()

@@ -15,11 +15,12 @@
     const { unit } = data.quantities[name];
     const packed = Uint8Array.from(atob(data.values[name]), (letter) => letter.charCodeAt(0));
     const bytes = new Uint8Array(await new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer());
-    const count = bytes.length / 4;
-    const words = new DataView(new ArrayBuffer(4));
+    const [kept, first] = unit === null ? [5, 3] : [4, 0]; // of a double the last three bytes, which come first, are left out
+    const count = bytes.length / kept;
+    const words = new DataView(new ArrayBuffer(8));
     numbers[name] = Float64Array.from({ length: count }, (_, at) => {
-      for (let place = 0; place < 4; place++) words.setUint8(place, bytes[place * count + at]);
-      if (unit === null) return words.getFloat32(0, true);
+      for (let place = 0; place < kept; place++) words.setUint8(first + place, bytes[place * count + at]);
+      if (unit === null) return words.getFloat64(0, true);
       return words.getUint32(0, true) ? (words.getUint32(0, true) - 1) / unit : NaN;
     });
   };
