@@ -126,7 +126,7 @@ addEventListener("DOMContentLoaded", () => {
     return [...cells].map(([label, places]) => ({ label, places }));
   };
   const openCells = (names, rows, of) => {
-    const values = names.slice(names.indexOf("seed") + 1).filter((name) => name !== "date");
+    const values = names.slice(names.indexOf("seed") + 1).filter((name) => !["date", "epoch"].includes(name));
     open({ rows, points: cellsOf(names, rows), values }, 0, of);
   };
   // A number becomes a button, and a text again where its rows turn out not to be there.
