@@ -5,7 +5,7 @@ from lib.adversarial.attacks import noise_accuracy, pgd, pgd_accuracy
 from lib.adversarial.masking import Masking, gradient_masking
 from lib.adversarial.objectives import OBJECTIVES
 from lib.adversarial.robustness import Robustness, divergence_slope, robustness
-from lib.adversarial.toolbox import toolbox_classifier, toolbox_points
+from lib.adversarial.toolbox import toolbox_classifier, toolbox_points, toolbox_scores
 
 __all__ = [
     "OBJECTIVES",
@@ -21,4 +21,5 @@ __all__ = [
     "robustness",
     "toolbox_classifier",
     "toolbox_points",
+    "toolbox_scores",
 ]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 METHODS = ("pgd", "apgd-ce", "apgd-dlr", "square")
 _LOSSES = {"apgd-ce": "cross_entropy", "apgd-dlr": "difference_logits_ratio"}
 _STEPS, _QUERIES, _CHUNK = 50, 300, 500
+# Points that get a CLEVER score, which takes a tenth of a second to seconds each: so many batches of so many gradients.
+SCORED, _DRAWS, _CHUNK_OF_DRAWS = 3, 10, 32
 
 
 def toolbox_points(
@@ -58,14 +63,10 @@ def toolbox_points(
         raise ValueError(f"image and pixels must be given for square, got points of shape {shape} in {attack.pixels}.")
     copies = [network.module(r) for r in range(network.replicas)] if isinstance(network, Stack) else [network]
     points, labels, found = x.detach().float().cpu().reshape(len(x), *shape).numpy(), y.cpu().numpy(), []
-    state = np.random.get_state()
-    try:
-        for module in copies:
-            classifier = toolbox_classifier(module, x, shape, attack.pixels)
-            np.random.seed(seed)
+    for module in copies:
+        classifier = toolbox_classifier(module, x, shape, attack.pixels)
+        with _seeded(seed):
             found.append(torch.from_numpy(_attack(method, classifier, attack).generate(points, labels)))
-    finally:
-        np.random.set_state(state)
     return torch.stack(found).view(-1, *x.shape)
 
 
@@ -98,9 +99,52 @@ def toolbox_classifier(
     taken.eval()
     with torch.no_grad():
         classes = taken(x[:1].detach().float().cpu()).shape[1]
-    return PyTorchClassifier(
-        taken, nn.CrossEntropyLoss(), image or shape, classes, clip_values=pixels, device_type="cpu"
-    )
+    # A mean over the batch would divide every point's gradient by the number of points.
+    loss = nn.CrossEntropyLoss(reduction="sum")
+    return PyTorchClassifier(taken, loss, image or shape, classes, clip_values=pixels, device_type="cpu")
+
+
+def toolbox_scores(
+    network: nn.Module, x: Float[Tensor, "n ..."], y: Int[Tensor, " n"], radius: float, seed: int = 0
+) -> tuple[float, float]:
+    """Return two numbers of the toolbox that need no attack: the loss sensitivity, and the mean CLEVER score.
+
+    Loss sensitivity is the mean of ‖∇_x ℓ‖₂ over all points. CLEVER estimates the ℓ2 distance to the nearest other
+    class, at most the radius, from gradients drawn around each of the first `SCORED` points.
+
+    Args:
+        network: any module that maps points like x to logits.
+        x: points.
+        y: their classes.
+        radius: of the balls in which CLEVER draws.
+        seed: as in `toolbox_points`.
+
+    Raises:
+        ImportError: adversarial-robustness-toolbox is not installed.
+
+    Source: Nicolae et al. 2018; Arpit et al. 2017 (loss sensitivity); Weng et al. 2018 (CLEVER).
+    """
+    classifier = toolbox_classifier(network, x)
+    from art.metrics import clever_u, loss_sensitivity
+
+    points, ball = x.detach().float().cpu().numpy(), {"radius": radius, "norm": 2, "verbose": False}
+    labels = nn.functional.one_hot(y.cpu(), classifier.nb_classes).numpy()
+    with _seeded(seed), warnings.catch_warnings():
+        # Where a network is linear its gradients are alike, and the fit of their extremes complains of that.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        scores = [clever_u(classifier, point, _DRAWS, _CHUNK_OF_DRAWS, **ball) for point in points[:SCORED]]
+    return float(loss_sensitivity(classifier, points, labels)), float(np.mean(scores))
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Seed NumPy's global generator, which the toolbox draws from, and put it back."""
+    state = np.random.get_state()
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        np.random.set_state(state)
 
 
 class _OnImages(nn.Module):

@@ -46,6 +46,25 @@ def costs_side_by_side(found: Mapping[str, Sequence[Measure]]) -> pd.DataFrame:
     return _table(found, price)
 
 
+def scores_side_by_side(
+    found: Mapping[str, Sequence[Measure]], theirs: Mapping[str, tuple[tuple[float, float], Cost]]
+) -> pd.DataFrame:
+    """Return P and the local Lipschitz constant beside another library's two numbers: one line a network.
+
+    Args:
+        found: what was measured of each network, "P, exact" and the local Lipschitz constant among it.
+        theirs: of some of them loss sensitivity and CLEVER score, and what they cost.
+    """
+    lines = []
+    for name, ((sensitivity, distance), cost) in theirs.items():
+        P, lipschitz = (next(m for m in found[name] if m.name.startswith(word)) for word in ("P, exact", "local Lip"))
+        numbers = {"P": P.mean, "local Lipschitz": lipschitz.mean, "loss sensitivity": sensitivity, "CLEVER": distance}
+        told = {title: significant(number) for title, number in numbers.items()}
+        seconds = {"seconds, P": significant(P.cost.seconds, 2), "seconds, theirs": significant(cost.seconds, 2)}
+        lines.append({"network": name, **told, **seconds})
+    return pd.DataFrame(lines)
+
+
 def ways_side_by_side(
     found: Mapping[str, Sequence[Measure]],
     models: Mapping[str, tuple[nn.Module, Tensor]],

@@ -7,7 +7,7 @@ from torch import nn
 
 from lib.adversarial import Attack, attacked_points, robustness
 from lib.adversarial.robustness import at_points
-from lib.adversarial.toolbox import METHODS, toolbox_points
+from lib.adversarial.toolbox import METHODS, toolbox_points, toolbox_scores
 from lib.adversarial.training import train_adversarially
 from lib.convolutional import CNN
 from lib.experiments.adversarial import DEPTHS, MEASURED, AdversarialTraining, build, split
@@ -105,6 +105,20 @@ def test_any_module_keeps_its_mode_and_its_type(linear):
     away = (2 * y.double() - 1)[:, None] * (model.weight[0] - model.weight[1]).detach()
     best = 0.3 * nn.functional.normalize(away, dim=1)
     torch.testing.assert_close(points[0].double(), x + best, rtol=0, atol=1e-3)
+
+
+def test_scores_are_what_a_linear_model_has_and_leave_no_trace(linear):
+    model, x, y = linear
+    state = np.random.get_state()[1].copy()
+    sensitivity, distance = toolbox_scores(model, x, y, radius=50.0)
+    away = (model.weight[0] - model.weight[1]).detach().norm()
+    p = model(x).detach().softmax(dim=1)[torch.arange(len(y)), y]
+    assert sensitivity == pytest.approx(float(((1 - p) * away).mean()), rel=1e-4)
+    margins = (model(x)[:3, 0] - model(x)[:3, 1]).detach().abs()
+    assert distance == pytest.approx(float((margins / away).mean()), rel=0.02)
+    assert toolbox_scores(model, x, y, radius=1e-3)[1] == pytest.approx(1e-3)
+    assert toolbox_scores(model, x, y, radius=50.0) == (sensitivity, distance)
+    assert (np.random.get_state()[1] == state).all()
 
 
 @pytest.mark.parametrize(
