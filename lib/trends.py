@@ -16,6 +16,9 @@ from scipy import stats
 
 from lib import checks
 
+# So many seeds keep a level of a curve, although others lack it: the register's `minimum_seeds`.
+ENOUGH = 5
+
 
 class Interval(NamedTuple):
     """A mean over seeds with its interval; the bounds are NaN for fewer than two seeds."""
@@ -242,25 +245,51 @@ class Change(NamedTuple):
         return bool(self.up and self.down and self.up.low > 1 and self.down.high < 1)
 
 
-def common_widths(frame: pd.DataFrame, quantity: str) -> list[int]:
-    """Return the widths at which every seed of one curve has a quantity, in their order."""
-    return list(frame.pivot(index="seed", columns="width", values=quantity).dropna(axis="columns").columns)
+def shared(missing: np.ndarray, least: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return which levels and which seeds stay, such that every seed that stays has every level that stays.
+
+    Levels with fewer than `least` seeds go. If fewer seeds have all that stay, the level that most seeds lack goes (of
+    equals, the last), and so on; then seeds that lack a level go.
+
+    Args:
+        missing: one line a level, one column a seed.
+        least: seeds.
+
+    Source: lib/verdicts/register.yml, rule 5.
+    """
+    levels = (~missing).sum(axis=1) >= least
+    while levels.any():
+        seeds = ~missing[levels].any(axis=0)
+        if seeds.sum() >= least:
+            return levels, seeds
+        lacking = np.where(levels, missing.sum(axis=1), -1)
+        levels[len(lacking) - 1 - lacking[::-1].argmax()] = False
+    return levels, np.zeros(missing.shape[1], dtype=bool)
+
+
+def complete_curve(frame: pd.DataFrame, quantity: str) -> pd.DataFrame:
+    """Return a quantity of one curve with a line a seed and a column a width, none of them missing (see `shared`).
+
+    Five seeds are enough to keep a width; of fewer, all must have it.
+    """
+    table = frame.pivot(index="seed", columns="width", values=quantity)
+    widths, seeds = shared(table.isna().to_numpy().T, min(ENOUGH, len(table)))
+    return table.loc[seeds, widths]
 
 
 def rise_and_fall(frame: pd.DataFrame, quantity: str) -> Change:
     """Return the steps of a quantity up to the width of its largest mean and down from it, seed by seed.
 
     Args:
-        frame: one line for each width and seed, of one curve; a width that not every seed has is left out.
+        frame: one line for each width and seed, of one curve; what is incomplete is left out as in `complete_curve`.
         quantity: a positive column.
 
     Raises:
-        ValueError: fewer than two widths have all seeds.
+        ValueError: fewer than two widths have the same seeds.
     """
-    widths = common_widths(frame, quantity)
-    if len(widths) < 2:
-        raise ValueError(f"frame must have at least two widths with every seed, got {len(widths)}.")
-    table = frame.pivot(index="seed", columns="width", values=quantity)[widths]
+    table = complete_curve(frame, quantity)
+    if table.shape[1] < 2:
+        raise ValueError(f"frame must have at least two widths with the same seeds, got {table.shape[1]}.")
     narrowest, widest = table.columns[0], table.columns[-1]
     peak = np.log(table).mean().idxmax()
 

@@ -12,7 +12,7 @@ import pandas as pd
 from lib.experiments.adversarial import AdversarialTraining
 from lib.experiments.live import swept
 from lib.experiments.width_adjusted import WidthAdjustedTraining
-from lib.rows import in_round, published
+from lib.rows import ROUNDS, in_round, published
 from lib.rows.frame import frame
 
 # What a trained network is measured by, in the columns of its rows.
@@ -27,15 +27,15 @@ _CELL = ["dataset", "architecture", "width", "seed"]
 Rows = list[Mapping[str, Any]]
 
 
-def attack_rows(*experiments: str, round: int = 2) -> Rows:
-    """Return the rows that "adversarial" or "war" have published in a round, failed ones left out.
+def attack_rows(*experiments: str) -> Rows:
+    """Return the rows that "adversarial" or "war" have published, failed ones left out.
 
     An experiment whose rows are not there yet adds none.
     """
     rows: Rows = []
     for name in experiments:
         with contextlib.suppress(FileNotFoundError):
-            rows += in_round(published(name).rows(), round)
+            rows += in_round(published(name).rows(), *ROUNDS)
     return [row for row in rows if row["failure"] is None]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lib.experiments.early import EarlyTraining
-from lib.rows import Store, in_round, published
+from lib.rows import ROUNDS, Store, in_round, published
 from lib.sweeps import sweep
 from lib.theory.early_training import guaranteed_time, theorem3
 
@@ -20,9 +20,9 @@ _COLUMNS = {"common": "common", "fit": "reached"}
 _BREAKS, _OWN_SEED = 60, 100
 
 
-def published_early(round: int = 1) -> pd.DataFrame:
-    """Return the published measurements of early training in a round, with the exponent of β = m^-c in c."""
-    rows = in_round(published("early").frame(), round)
+def published_early() -> pd.DataFrame:
+    """Return the published measurements of early training, with the exponent of β = m^-c in c."""
+    rows = in_round(published("early").frame(), *ROUNDS)
     return rows.assign(c=rows["initializer"].str.removeprefix("power-").astype(float))
 
 

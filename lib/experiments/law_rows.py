@@ -13,7 +13,7 @@ import torch
 
 from lib.data import Dataset, random_labels
 from lib.experiments.noise_fitting import NoiseFitting
-from lib.rows import Store, in_round, published
+from lib.rows import ROUNDS, Store, in_round, published
 from lib.sweeps import sweep
 from lib.theory.initialization import lower_bound_constant
 from lib.theory.robustness_laws import smallest_lipschitz
@@ -22,16 +22,15 @@ from lib.trends import Interval, log_interval
 PAIRS = ["samples", "in_features"]
 # Narrower networks did not all reach the error; fewer widths make no trend.
 _NARROWEST, _LEVELS = 8, 3
-_SEEDS = range(3, 8)
 
 
-def published_noise(round: int = 1) -> pd.DataFrame:
+def published_noise() -> pd.DataFrame:
     """Return the published measurements of networks that fit random labels, with what the laws say of them.
 
     Beside the columns of the rows: p, the number of weights; law, √(n/k); universal, √(nd/p); ratio and
     universal_ratio, Lip over them.
     """
-    return _beside_laws(in_round(published("random-labels").frame(), round))
+    return _beside_laws(in_round(published("random-labels").frame(), *ROUNDS))
 
 
 def noise_here(
@@ -106,13 +105,13 @@ def changes_from(
 
 def least_lipschitz(rows: pd.DataFrame) -> dict[tuple[int, int], float]:
     """Return Λ of each n and d, what any interpolant pays: the geometric mean over the data sets of the seeds."""
-    shapes = rows[PAIRS].drop_duplicates().sort_values(["in_features", "samples"]).itertuples(index=False, name=None)
+    seeds = rows.groupby(["in_features", "samples"])["seed"].unique()
 
     def least(n: int, d: int) -> float:
-        drawn = (random_labels(int(n), int(d), seed) for seed in _SEEDS)
+        drawn = (random_labels(n, d, int(seed)) for seed in seeds[d, n])
         return log_interval([smallest_lipschitz(data.x, data.y) for data in drawn]).mean
 
-    return {shape: least(*shape) for shape in shapes}
+    return {(n, d): least(int(n), int(d)) for d, n in seeds.index}
 
 
 def over_the_average_floor(rows: pd.DataFrame) -> list[float]:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from lib.experiments.plan import EXPERIMENTS
 from lib.experiments.regimes import WidthScan, measure
-from lib.rows import in_round, published
+from lib.rows import ROUNDS, in_round, published
 from lib.trends import crossing
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _SHARED = ("regime-slopes", "regime-powers", "regime-map")
 
 
-def published_scans(*experiments: str, round: int = 1) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Return the published rows of experiments of this kind in a round, and how many each of them lacks.
+def published_scans(*experiments: str) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return the published rows of experiments of this kind, and how many each of them lacks.
 
     Beside the columns of `measure`, one line a width: RD, the largest relative change of the input layer on the way
     (Luo et al.'s sup RD(θ_w)), and RD_least, the smallest over layers. Both are NaN where training did not reach its
@@ -34,10 +34,10 @@ def published_scans(*experiments: str, round: int = 1) -> tuple[pd.DataFrame, di
     rows, lacking = {}, {}
     for path in sorted({path for name in experiments for path in (name, *_SHARED)}):
         with contextlib.suppress(FileNotFoundError):
-            rows |= {row["key"]: row for row in in_round(published(path).rows(), round) if row["failure"] is None}
+            rows |= {row["key"]: row for row in in_round(published(path).rows(), *ROUNDS) if row["failure"] is None}
     wanted: dict[str, Task] = {}
     for name in experiments:
-        tasks = {task.key: task for task in EXPERIMENTS[name](round)}
+        tasks = {task.key: task for round in ROUNDS for task in EXPERIMENTS[name](round)}
         lacking[name] = len(set(tasks) - set(rows))
         wanted |= tasks
     lines = [

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
 import pandas as pd
 
-from lib.rows import Task, in_round, published, round_of
+from lib.rows import ROUNDS, Task, in_round, published, round_of
 
 # What a chapter asks of a table that is empty until rows are published.
 _SETTINGS = ["dataset", "scaling", "momentum", "initializer", "depth", "width", "samples", "seed"]
@@ -16,8 +16,8 @@ _MEASURED = ["P", "relative_stability", "kappa", "train_loss", "train_accuracy",
 _COLUMNS = ["key", *_SETTINGS, "epoch", "reached", "moment", "final_accuracy", *_MEASURED]
 
 
-def published_trainings(*experiments: str, round: int = 1) -> pd.DataFrame:
-    """Return the measurements of all trainings that the experiments have published in a round, without the failed ones.
+def published_trainings(*experiments: str, rounds: Collection[int] = ROUNDS) -> pd.DataFrame:
+    """Return the measurements of all trainings that the experiments have published, without the failed ones.
 
     Experiments that share a configuration share its row, and an experiment whose rows are not there yet adds none.
     Beside the columns of `Store.frame`: moment, when a line was measured: "start", "end", "epoch 10", or "loss 0.5"
@@ -25,34 +25,34 @@ def published_trainings(*experiments: str, round: int = 1) -> pd.DataFrame:
 
     Args:
         experiments: names of files under results/.
-        round: of evidence (`lib.rows.rounds`).
+        rounds: of evidence (`lib.rows.rounds`).
     """
     frames = []
     for name in experiments:
         with contextlib.suppress(FileNotFoundError):
-            frames.append(in_round(published(name).frame(), round))
+            frames.append(in_round(published(name).frame(), *rounds))
     if not frames:
         return pd.DataFrame(columns=_COLUMNS)
     rows = with_moments(pd.concat(frames, ignore_index=True))
     return rows[rows["failure"].isna()].drop_duplicates(["key", "epoch", "reached"], ignore_index=True)
 
 
-def published_traces(*experiments: str, round: int = 2) -> pd.DataFrame:
-    """Return the traces of all trainings that the experiments have published in a round: one line an epoch.
+def published_traces(*experiments: str) -> pd.DataFrame:
+    """Return the traces of all trainings that the experiments have published: one line an epoch.
 
     The columns are the key and the configuration of the row, epoch, lr, loss (the running loss of the epoch), kappa,
-    and relative_change, a list of the layers'. Rows of schema 1 have no trace; where none has one, there is no line.
+    and relative_change, a list of the layers'. Rows of schema 1, the first round's, have no trace; where none has one,
+    there is no line.
 
     Args:
         experiments: names of files under results/.
-        round: of evidence (`lib.rows.rounds`).
     """
     lines, seen = [], set()
     for name in experiments:
         with contextlib.suppress(FileNotFoundError):
             for row in published(name):
                 trace = row.get("trace")
-                if trace and row["key"] not in seen and round_of(row["configuration"]) == round:
+                if trace and row["key"] not in seen and round_of(row["configuration"]) in ROUNDS:
                     seen.add(row["key"])
                     table = pd.DataFrame(trace)
                     lines.append(table.assign(key=row["key"], **row["configuration"]))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from lib.trends import shared
 from lib.verdicts.archive import Archive, in_place
 from lib.verdicts.claims import Claim, Component, Register
 from lib.verdicts.computations import Computed
@@ -268,7 +269,7 @@ def complete(curve: Curve, test: Component, least_levels: int, least: int) -> tu
     elif test.statistic == "argmax_tost" or test.column == "peak_ratio":
         kept, notes = _each_level(curve, test, name, least)
     else:
-        kept, notes = cut(curve, *_agree(_missing(curve), least), name)
+        kept, notes = cut(curve, *shared(_missing(curve), least), name)
         if test.axis and "place" in test.cells and not in_place(kept.factors):
             return [], [*notes, f"{name} (the peak's place is not inside its widths)"]
     if kept is None or not kept.matrix.size or not np.isfinite(kept.matrix).any():
@@ -287,18 +288,6 @@ def complete(curve: Curve, test: Component, least_levels: int, least: int) -> tu
 def _missing(curve: Curve) -> np.ndarray:
     there = np.isfinite(curve.matrix)
     return ~(there if curve.versus is None else there & np.isfinite(curve.versus))
-
-
-def _agree(missing: np.ndarray, least: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return which cells and which seeds stay, such that every seed that stays has every cell that stays."""
-    cells = (~missing).sum(axis=1) >= least
-    while cells.any():
-        seeds = ~missing[cells].any(axis=0)
-        if seeds.sum() >= least:
-            return cells, seeds
-        lacking = np.where(cells, missing.sum(axis=1), -1)
-        cells[len(lacking) - 1 - lacking[::-1].argmax()] = False
-    return cells, np.zeros(missing.shape[1], dtype=bool)
 
 
 def cut(curve: Curve, cells: np.ndarray, seeds: np.ndarray | None, name: str) -> tuple[Curve, list[str]]:
@@ -330,7 +319,7 @@ def _each_level(curve: Curve, test: Component, name: str, least: int) -> tuple[C
     matrix, notes = curve.matrix.copy(), []
     for level in curve.levels:
         at = np.flatnonzero(curve.axis == level)
-        cells, seeds = _agree(~np.isfinite(curve.matrix[at]), least)
+        cells, seeds = shared(~np.isfinite(curve.matrix[at]), least)
         notes += [f"{name}: {_cell(curve, i)}" for i in at[~cells]]
         matrix[np.ix_(at, ~seeds)] = np.nan
         part = {key: column[at[cells]] for key, column in curve.factors.items()}

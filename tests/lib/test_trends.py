@@ -8,6 +8,8 @@ import pytest
 from scipy import stats
 
 from lib.trends import (
+    ENOUGH,
+    complete_curve,
     crossing,
     log_interval,
     log_slopes,
@@ -19,6 +21,7 @@ from lib.trends import (
     slopes_by_seed,
     summarise,
 )
+from lib.verdicts.register import read
 
 
 def test_the_mean_of_two_seeds_by_hand():
@@ -175,8 +178,19 @@ def test_a_hump_needs_both_of_its_sides(means, peak, hump):
 def test_a_width_that_lacks_a_seed_is_left_out():
     frame = curve(1, 2, 1).iloc[:-1]
     assert rise_and_fall(frame, "P").widest == 32
+    assert complete_curve(frame, "P").shape == (5, 2)
     with pytest.raises(ValueError, match="at least two widths"):
         rise_and_fall(curve(1), "P")
+
+
+def test_a_seed_that_lacks_a_width_is_left_out_where_five_have_it():
+    assert read().vocabulary["minimum_seeds"] == ENOUGH
+    frame = curve(1, 2, 1, seeds=8)
+    lacking = frame[(frame.width < 64) | (frame.seed < 5)]
+    assert complete_curve(lacking, "P").index.tolist() == [0, 1, 2, 3, 4]
+    assert rise_and_fall(lacking, "P").widest == 64 and rise_and_fall(lacking, "P").whole.seeds == 5
+    fewer = frame[(frame.width < 64) | (frame.seed < 4)]
+    assert complete_curve(fewer, "P").shape == (8, 2)
 
 
 def test_slopes_by_seed_are_over_what_is_there():

@@ -39,7 +39,7 @@ def test_changes_are_those_of_the_regression(rows):
 
 
 def test_the_floor_is_the_mean_over_data_sets():
-    rows = pd.DataFrame({"samples": [16, 16], "in_features": [8, 8]})
+    rows = pd.DataFrame({"samples": 16, "in_features": 8, "seed": [3, 4, 5, 6, 6, 7]})
     least = law_rows.least_lipschitz(rows)
     data = [random_labels(16, 8, seed) for seed in range(3, 8)]
     by_hand = np.exp(np.mean([np.log(smallest_lipschitz(one.x, one.y)) for one in data]))
