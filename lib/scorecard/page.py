@@ -17,7 +17,7 @@ from lib.verdicts.claims import Claim, Register
 from lib.verdicts.outline import outline
 from lib.verdicts.published import VERDICTS, published_verdicts
 from lib.verdicts.register import read
-from lib.verdicts.table import COLUMNS, Html, row_of, standing, table_of
+from lib.verdicts.table import COLUMNS, Html, pooled_text, row_of, standing, table_of
 
 _SCRIPT = Path(__file__).with_name("page.js")
 # Initializations in the order of a reader's list; the others that the register names have few claims.
@@ -111,6 +111,18 @@ def by_setting(multiverse: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
+def generality(multiverse: Mapping[str, Any] | None) -> str:
+    """Return whether all settings in which a claim can be tested agree: "yes", "no", "open" where it is only one.
+
+    Empty where settings are no choice of the claim's.
+    """
+    settings = by_setting(multiverse) if multiverse else {}
+    words = [word for word in settings.values() if word != "not testable"]
+    if not settings:
+        return ""
+    return "open" if len(words) < 2 else "yes" if len(set(words)) == 1 else "no"
+
+
 @lru_cache(maxsize=1)
 def _needed_by() -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
@@ -122,6 +134,10 @@ def _needed_by() -> dict[int, list[int]]:
 
 def _links(numbers: Sequence[int]) -> str:
     return ", ".join(f'<a href="#claim-{number}">{number}</a>' for number in numbers)
+
+
+def _curves(judgement: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [curve for test in judgement["tests"] for curve in test["curves"]]
 
 
 def _details(claim: Mapping[str, Any], register: Register, networks: int) -> str:
@@ -140,15 +156,16 @@ def _details(claim: Mapping[str, Any], register: Register, networks: int) -> str
         texts = f"p = {p_text(p['for'])} for, {p_text(p['against'])} against, after Holm"
         curves = [f"{len(test['curves'])}" for test in judged["tests"]]
         lines.append((f"Round {judged['round']}", f"{texts}; curves of its tests: {', '.join(curves)}"))
+    if pooled := [pooled_text(curve["pooled"]) for curve in _curves(judged) if curve["pooled"]]:
+        lines.append(("Over all cells at once", f"{'; '.join(pooled)} (reported, decides nothing)"))
     if multiverse := claim["multiverse"]:
         shares = ", ".join(f"{share:.0%} {word}" for word, share in multiverse["shares"].items() if share)
         lines.append(
             ("Universes", f"{multiverse['testable']} of {multiverse['universes']} testable: {shares or 'none'}")
         )
         if settings := by_setting(multiverse):
-            words = {word for word in settings.values() if word != "not testable"}
             told = ", ".join(f"{setting} {word}" for setting, word in settings.items())
-            lines.append(("Settings", f"{told} (general: {'yes' if len(words) == 1 else 'no'})"))
+            lines.append(("Settings", f"{told} (general: {generality(multiverse)})"))
     if premises := outline().rests_on.get(number):
         lines.append(("Rests on", f"{_links(premises.claims)}: {escape(premises.because)}"))
     if number in _needed_by():

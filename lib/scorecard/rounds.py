@@ -17,11 +17,13 @@ class Comeback(NamedTuple):
 
     Attributes:
         same, other: numbers of the claims whose verdict came back, and of those that have another one now.
+        new: numbers of the claims that round 1 could not test.
         waiting: numbers of the claims that round 2 cannot judge yet.
     """
 
     same: tuple[int, ...]
     other: tuple[int, ...]
+    new: tuple[int, ...]
     waiting: tuple[int, ...]
 
 
@@ -51,13 +53,11 @@ def counts() -> pd.DataFrame:
 def comeback() -> Comeback:
     """Return which verdicts of round 1 came back in round 2, by version 2 of the rules."""
     claims = [c for c in published_verdicts().values() if c["coverage"]["planned"]]
-    judged = [c for c in claims if not waits(c)]
-    same = tuple(c["number"] for c in judged if words_of(c)[1, 2] == words_of(c)[2, 2])
-    return Comeback(
-        same,
-        tuple(c["number"] for c in judged if c["number"] not in same),
-        tuple(c["number"] for c in claims if waits(c)),
-    )
+    judged = {c["number"]: words_of(c) for c in claims if not waits(c)}
+    new = tuple(number for number, words in judged.items() if words[1, 2] == "not testable")
+    same = tuple(number for number, words in judged.items() if number not in new and words[1, 2] == words[2, 2])
+    other = tuple(number for number in judged if number not in (*same, *new))
+    return Comeback(same, other, new, tuple(c["number"] for c in claims if waits(c)))
 
 
 def turned(before: tuple[int, int], after: tuple[int, int]) -> dict[int, tuple[str, str]]:

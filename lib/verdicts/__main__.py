@@ -48,11 +48,9 @@ def describe(number: int) -> str:
     lines = [f"Claim {number} ({claim['source']}): {claim['statement']}"]
     if claim["reading"]:
         lines.append(f"Reading: {claim['reading']}")
-    lines += [
-        f"Round 2, rules 2: {_word(claim)}",
-        f"Round 1, rules 1: {_word(first)} (rules 2: {first['version_2']})",
-    ]
-    shown = claim if any(test["curves"] for test in claim["tests"]) else first
+    by_1 = f" (rules 2: {first['version_2']})" if first["rules"] == 1 else ""
+    lines += [f"Round 2, rules 2: {_word(claim)}", f"Round 1, rules {first['rules']}: {_word(first)}{by_1}"]
+    shown = claim["meanwhile"] or claim
     for place, test in enumerate(shown["tests"], start=1):
         lines += [
             "",

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from lib.theory.parameters import number_of_parameters
-from lib.trends import crossing
+from lib.trends import Interval, crossing, mean_interval
 from lib.verdicts.cells import SIZES
 from lib.verdicts.claims import Component, Register
 from lib.verdicts.selection import Curve
@@ -114,6 +114,22 @@ def _spearman(curve: Curve, test: Component, register: Register) -> Effects:
         with np.errstate(divide="ignore"):
             found[complete] = np.arctanh(np.clip(each, -largest, largest)).mean(axis=0)
     return found
+
+
+def pooled_correlation(curve: Curve, largest: float) -> Interval:
+    """Return the mean over seeds of Fisher's z of the correlation over all cells at once, with its interval.
+
+    It decides nothing: what initializations differ in passes for an association there (Simpson's paradox).
+
+    Args:
+        curve: of a test of correlations.
+        largest: a correlation is clipped there.
+
+    Source: lib/verdicts/register.yml, effect spearman.
+    """
+    complete = (np.isfinite(curve.matrix) & np.isfinite(curve.versus)).all(axis=0)
+    found = _rank_correlations(curve.matrix[:, complete], curve.versus[:, complete])
+    return mean_interval(np.arctanh(np.clip(found, -largest, largest)))
 
 
 def _rank_correlations(x: Float[np.ndarray, "cells seeds"], y: Float[np.ndarray, "cells seeds"]) -> Effects:

@@ -12,6 +12,7 @@ import numpy as np
 
 from lib.verdicts.archive import Archive
 from lib.verdicts.claims import Claim, Component, Register
+from lib.verdicts.computations import Computed
 from lib.verdicts.decisions import Decision, adjust_one
 from lib.verdicts.selection import Choice, Curve
 from lib.verdicts.verdict import REPEATED, Finding, conclude, decide, gather, weigh
@@ -19,6 +20,8 @@ from lib.verdicts.verdict import REPEATED, Finding, conclude, decide, gather, we
 # Options of axes that change no rows: they reuse the curves.
 _MARGINS = {"registered": 1.0, "half": 0.5, "double": 2.0}
 DECIDING = ("supported", "contradicted", "inconclusive")
+# Of the numbers that are published. Universes that agree in these are one: the last bits depend on the machine.
+DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,12 @@ class Multiverse:
 
 
 def explore(
-    claim: Claim, register: Register, archive: Archive, round: int, raw: Mapping[int, Decision]
+    claim: Claim,
+    register: Register,
+    archive: Archive,
+    round: int,
+    raw: Mapping[int, Decision],
+    computed: Computed | None = None,
 ) -> Multiverse | None:
     """Return the multiverse of a claim on the rows of a round; None where no test of it has rows.
 
@@ -80,6 +88,7 @@ def explore(
         archive: the rows.
         round: whose rows decide.
         raw: p values of all claims as registered; a universe changes one claim of its family.
+        computed: the outcome of its arithmetic test, which is the same in all universes.
 
     Source: lib/verdicts/register.yml, rule 16.
     """
@@ -90,7 +99,7 @@ def explore(
     rows = [name for name in ("setting", "dataset", "adjustment", "moment", "measure", "trained") if name in axes]
     universes: dict[tuple[Any, ...], Universe] = {}
     gathered = {
-        options: _gather(claim, register, archive, round, dict(zip(rows, options, strict=True)))
+        options: _gather(claim, register, archive, round, dict(zip(rows, options, strict=True)), computed)
         for options in itertools.product(*(axes[name] for name in rows))
     }
     if not any(finding.curves for findings in gathered.values() for finding in findings):
@@ -145,7 +154,12 @@ def _without(finding: Finding, seed: int) -> Finding:
 
 
 def _gather(
-    claim: Claim, register: Register, archive: Archive, round: int, options: Mapping[str, Any]
+    claim: Claim,
+    register: Register,
+    archive: Archive,
+    round: int,
+    options: Mapping[str, Any],
+    computed: Computed | None,
 ) -> list[Finding]:
     """Return the curves of a claim's tests under some choices of rows."""
     setting = options.get("setting")
@@ -160,7 +174,7 @@ def _gather(
     )
     measure = options.get("measure", "P")
     tests = [replace_sweeps(replace_measure(test, measure), options) for test in claim.tests]
-    return [gather(test, register, archive, choice) for test in tests]
+    return [dataclasses.replace(gather(test, register, archive, choice), computed=computed) for test in tests]
 
 
 def replace_measure(test: Component, measure: str) -> Component:
@@ -197,8 +211,9 @@ def _universe(claim: Claim, choices: Mapping[str, Any], findings: Sequence[Findi
     if not results:
         return Universe(choices, word, np.nan, np.nan, np.nan, (word,))
     nearest = max(results, key=lambda result: np.nan_to_num(result.decision.p_for, nan=1.0))
-    numbers = tuple((r.effect, r.low, r.high, *r.decision) for r in results)
-    return Universe(choices, word, nearest.effect, nearest.low, nearest.high, (word, numbers, tuple(adjusted)))
+    numbers = [number for r in results for number in (r.effect, r.low, r.high, *r.decision)]
+    identity = (word, *(f"{number:.{DIGITS}g}" for number in (*numbers, *adjusted)))
+    return Universe(choices, word, nearest.effect, nearest.low, nearest.high, identity)
 
 
 # FORRT's statuses say the direction of agreement; "PartiallySupported" is none of ours, for a claim is one sentence.

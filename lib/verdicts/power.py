@@ -66,10 +66,18 @@ def _rows(claim: Claim, register: Register, archive: Archive, round: int) -> tup
                 if not _wanted(test, cell, register, sweep) or _given_up(register, sweep, cell):
                     continue
                 seeds = register.seeds(sweep, round, int(cell["width"]), cell.get("initializer", ""))
-                row = tuple(item for item in sorted(cell.items()) if item[0] not in within)
+                row = tuple(item for item in sorted(_in_the_plane(sweep, cell).items()) if item[0] not in within)
                 planned |= {(kind, row, seed) for seed in seeds}
                 there |= {(kind, row, seed) for seed in seeds if seed in found.get(tuple(sorted(cell.items())), ())}
     return planned, there
+
+
+def _in_the_plane(sweep: str, cell: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the settings of a cell by which its row is told: the line β = m^-c is part of the map, at (2c, 0)."""
+    if sweep != "line":
+        return cell
+    rest = {name: value for name, value in cell.items() if name != "initializer"}
+    return rest | {"gamma": 2 * float(cell["initializer"].removeprefix("power-")), "gamma_prime": 0.0}
 
 
 def _cells(sweep: str, definition: Mapping[str, Any], round: int) -> Iterator[dict[str, Any]]:

@@ -17,15 +17,16 @@ import numpy as np
 from lib.rows.behind import last_change
 from lib.verdicts.archive import Archive
 from lib.verdicts.computations import COMPUTATIONS, STORED, Computed
-from lib.verdicts.multiverse import Multiverse, confidence, explore, status
+from lib.verdicts.effects import pooled_correlation
+from lib.verdicts.multiverse import DIGITS, Multiverse, confidence, explore, status
 from lib.verdicts.power import Coverage, coverage
 from lib.verdicts.published import DETAILS, PATH, VERDICTS, read_file
 from lib.verdicts.register import PATHS, read
+from lib.verdicts.selection import Curve
 from lib.verdicts.verdict import Finding, Verdict, combined, judge
 
 SCHEMA = Path(__file__).with_name("schema.json")
 ROUNDS = (1, 2)
-_DIGITS = 6
 # What is not compared when verdicts are made again: a rebuilt file cannot know the commit that it will be in.
 UNCOMPARED = ("commit",)
 
@@ -52,7 +53,7 @@ def make(folder: Path | str = PATH.parent) -> dict[str, Any]:
         # Until its last row lands, a claim's multiverse is that of the first round.
         round = 1 if number in missing else max(ROUNDS)
         raw = {n: verdict.raw for n, verdict in verdicts[rules.version, round].items()}
-        multiverse = explore(claim, rules, archive, round, raw)
+        multiverse = explore(claim, rules, archive, round, raw, computed.get(number))
         claims.append(_claim(number, verdicts, covered[number], multiverse, round, Path(folder)))
     return {
         "schema": 1,
@@ -87,7 +88,7 @@ def write(content: Mapping[str, Any], path: Path | str = PATH) -> None:
 
 
 # What of a claim stands in the file of details.
-_LONG = {"multiverse": {"curve"}, "first_round": {"tests", "rows"}}
+_LONG = {"multiverse": {"curve"}, "first_round": {"tests", "rows"}, "meanwhile": {"tests", "rows"}}
 
 
 def _divided(claim: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -167,7 +168,7 @@ def _claim(
     newest = verdicts[2, 2][number]
     claim = newest.claim
     judged = verdicts[2, round][number]
-    computed = next((test.computed for test in newest.tests if test.computed), None)
+    computed = next((test.computed for test in judged.tests if test.computed), None)
     fragile = multiverse.fragile(judged.word) if multiverse else None
     without_seed = None if multiverse is None else multiverse.left_out.values()
     return {
@@ -180,11 +181,13 @@ def _claim(
         "coverage": {"there": covered.there, "planned": covered.planned},
         "version_1": verdicts[1, 2][number].word if number in verdicts[1, 2] else None,
         "first_round": _first(number, verdicts),
+        # What stands until the last row of round 2 lands: the same rules on the rows of round 1.
+        "meanwhile": _judgement(judged, 2, round) if round == 1 else None,
         "computation": None if computed is None else dict(vars(computed)),
         "multiverse": None if multiverse is None else _multiverse(multiverse, judged.word, round),
         "fragile": fragile,
         "replication": {"status": status(newest.word), "confidence": confidence(newest.word, without_seed, fragile)},
-        "commit": _commit(newest if newest.tests and any(t.curves for t in newest.tests) else judged, folder),
+        "commit": _commit(judged, folder),
     }
 
 
@@ -212,6 +215,16 @@ def _judgement(verdict: Verdict, version: int, round: int) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=1)
+def _largest_correlation() -> float:
+    return read().vocabulary["largest_correlation"]
+
+
+def _pooled(curve: Curve) -> list[float | None]:
+    """Return the correlation over all cells with its interval, of a test that averages those within initializations."""
+    return [_plain(value) for value in pooled_correlation(curve, _largest_correlation())[:3]]
+
+
 def _test(verdict: Verdict, finding: Finding) -> dict[str, Any]:
     test, p = finding.test, combined(verdict.claim, finding)
     return {
@@ -220,6 +233,7 @@ def _test(verdict: Verdict, finding: Finding) -> dict[str, Any]:
         "column": test.column,
         "transform": test.transform,
         "moment": test.moment,
+        "axis": test.axis,
         "alternative": test.alternative,
         "center": test.center,
         "margin": test.margin.value,
@@ -237,6 +251,7 @@ def _test(verdict: Verdict, finding: Finding) -> dict[str, Any]:
                 "p_for": _plain(result.decision.p_for),
                 "p_against": _plain(result.decision.p_against),
                 "tau": _plain(result.tau),
+                "pooled": _pooled(curve) if test.effect == "spearman" else None,
                 "seeds": list(result.seeds),
             }
             for curve, result in zip(finding.curves, finding.results, strict=True)
@@ -280,10 +295,10 @@ def _multiverse(multiverse: Multiverse, word: str, round: int) -> dict[str, Any]
 
 def round_(value: float) -> float:
     """Return a number with the digits that verdicts.json keeps."""
-    return float(f"{value:.{_DIGITS}g}")
+    return float(f"{value:.{DIGITS}g}")
 
 
-def _plain(value: Any, digits: int = _DIGITS) -> Any:
+def _plain(value: Any, digits: int = DIGITS) -> Any:
     """Return a value as JSON has it: few digits, null for what is not finite."""
     if isinstance(value, float):
         return float(f"{value:.{digits}g}") if math.isfinite(value) else None

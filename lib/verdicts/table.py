@@ -15,8 +15,20 @@ COLUMNS = ("claim", "verdict", "what is claimed", "effect [95%]", "seeds", "univ
 # The page that has every claim with its rule and its rows.
 SCORECARD = "15_scorecard.html"
 # Effects of logarithms that are read as factors.
-_LETTERS = {"depth": "L", "width": "m", "samples": "n", "features": "d", "gamma_prime": "γ'"}
+_LETTERS = {"depth": "L", "width": "m", "samples": "n", "features": "d", "gamma_prime": "γ′", "lr": "rate"}
 _FACTORS = ("level", "difference", "step", "change")
+# What an effect is that is no factor, by its kind, else by the column that it is of.
+_QUANTITIES = {
+    "spearman": "ρ",
+    "slope": "slope",
+    "slope_difference": "difference of slopes",
+    "crossing": "zero",
+    "aic_difference": "ΔAIC",
+    "saturation_aic": "ΔAIC",
+    "exit_share": "exit, share of the time",
+    "kappa_share": "share of the growth",
+    "pgd_accuracy_0.05": "accuracy",
+}
 
 
 class Html(str):
@@ -54,7 +66,7 @@ def waits(claim: Mapping[str, Any]) -> bool:
 def standing(claim: Mapping[str, Any]) -> Standing:
     """Return which of a claim's verdicts stands."""
     if waits(claim):
-        return Standing(claim["first_round"], True, f"round 1; {claim['reason']}")
+        return Standing(claim["meanwhile"], True, f"round 1; {claim['reason']}")
     return Standing(claim, False, claim["reason"])
 
 
@@ -80,21 +92,29 @@ def table_of(bodies: Iterable[str], columns: Sequence[str] = COLUMNS) -> Html:
 
 def verdict_chips(*numbers: int) -> Html:
     """Return HTML that names some claims with their verdicts, one coloured chip each, for the head of a page."""
-    chips = [chip(*_shown(claim), label=f"claim {claim['number']}: ") for claim in _claims(numbers)]
+    chips = [
+        chip(*_shown(claim), label=f"claim {claim['number']}: ", first=_by_round_1(claim)) for claim in _claims(numbers)
+    ]
     return Html(f'<span class="chips">{" ".join(chips)}</span>')
 
 
 def count_of_verdicts() -> str:
     """Return one sentence that counts all claims by verdict, each by the round that has judged it."""
-    words = [standing(claim).verdict for claim in published_verdicts().values()]
+    claims = published_verdicts().values()
+    words = [standing(claim).verdict for claim in claims]
     counts = [f"{words.count(word)} {word}" for word in VERDICTS]
-    return f"{len(words)} claims: {' · '.join(counts)}."
+    first = sum(map(_by_round_1, claims))
+    return f"{len(words)} claims: {' · '.join(counts)}" + (f" ({first} by round 1 alone)." if first else ".")
 
 
-def chip(verdict: str, fragile: bool | None = False, reason: str = "", label: str = "") -> str:
-    """Return a verdict as a coloured word, with the mark of a fragile one; the reason is what a pointer shows."""
+def chip(verdict: str, fragile: bool | None = False, reason: str = "", label: str = "", first: bool = False) -> str:
+    """Return a verdict as a coloured word, with the marks of a fragile one and of one that round 1 alone has given.
+
+    The reason is what a pointer shows.
+    """
     title = f' title="{escape(reason)}"' if reason else ""
-    mark = ' <span class="fragile">fragile</span>' if fragile else ""
+    marks = [name for name, there in (("round 1", first), ("fragile", fragile)) if there]
+    mark = "".join(f' <span class="fragile">{name}</span>' for name in marks)
     return f'<span class="chip chip-{verdict.replace(" ", "-")}"{title}>{label}{escape(verdict)}{mark}</span>'
 
 
@@ -107,7 +127,8 @@ def number_of(number: int, judgement: Mapping[str, Any]) -> str:
 def effect_text(judgement: Mapping[str, Any]) -> str:
     """Return the effect of the curve that is nearest to failing, with its interval; nothing where there is none.
 
-    Effects on logarithms are written as factors ("×1.15 [1.10, 1.20]"), correlations as correlations.
+    Effects on logarithms are written as factors ("×1.15 [1.10, 1.20]"), others with what they are ("slope 0.99 [0.97,
+    1.01]"), the place of a peak as a width.
     """
     curves = [(test, curve) for test in judgement["tests"] for curve in test["curves"]]
     if not curves:
@@ -119,16 +140,39 @@ def effect_text(judgement: Mapping[str, Any]) -> str:
     if test["effect"] == "spearman":
         values = [math.tanh(value) for value in values]
     factor = test["transform"] == "log" and test["effect"] in _FACTORS and test["statistic"] in ("t", "tost", "page_t")
-    mean, low, high = (significant(math.exp(value) if factor else value) for value in values)
+    place = test["statistic"] == "inverted_u"
+    if factor or (place and test["axis"] == "log2_width"):
+        values = [math.exp(value) if factor else 2**value for value in values]
+    mean, low, high = (f"{value:,.0f}" if place else significant(value) for value in values)
     where = ", ".join(_factor(*pair) for pair in curve["where"].items())
-    return f"{'×' if factor else ''}{mean} [{low}, {high}]" + (f", {where}" if where else "")
+    return f"{'×' if factor else _quantity(test)}{mean} [{low}, {high}]" + (f", {where}" if where else "")
+
+
+def pooled_text(pooled: Sequence[float]) -> str:
+    """Return a correlation over the cells of all initializations, given by Fisher's z: "ρ −0.34 [−0.36, −0.32]"."""
+    mean, low, high = (significant(math.tanh(value)) for value in pooled)
+    return f"{_QUANTITIES['spearman']} {mean} [{low}, {high}]"
+
+
+def _quantity(test: Mapping[str, Any]) -> str:
+    if test["statistic"] == "inverted_u":
+        return "peak at m = " if test["axis"] == "log2_width" else "peak at L = "
+    if test["statistic"] in ("eta_squared", "clopper_pearson"):
+        return "η² " if test["statistic"] == "eta_squared" else "share "
+    if test["effect"] == "crossing" and not test["center"]:
+        return "zero off by "  # from where a theory puts it
+    name = _QUANTITIES.get(test["effect"]) or _QUANTITIES.get(test["column"])
+    return f"{name} " if name else ""
 
 
 def _factor(name: str, value: str | float) -> str:
     """Return a factor that names a curve in words: "LeCun", "L = 6"."""
     if name == "initializer":
         return initialization_label(str(value))
-    return f"{_LETTERS[name]} = {value}" if name in _LETTERS else f"{name.replace('_', ' ')} {value}"
+    if name == "arms":
+        return " less ".join(map(initialization_label, str(value).split(" minus ")))
+    text = f"{value:,}" if name == "width" else str(value)
+    return (f"{_LETTERS[name]} = {text}" if name in _LETTERS else f"{name.replace('_', ' ')} {text}").replace("-", "−")
 
 
 def _claims(numbers: Sequence[int]) -> list[Mapping[str, Any]]:
@@ -136,6 +180,11 @@ def _claims(numbers: Sequence[int]) -> list[Mapping[str, Any]]:
     if unknown := [number for number in numbers if number not in claims]:
         raise ValueError(f"numbers must be those of registered claims, got {', '.join(map(str, unknown))}.")
     return [claims[number] for number in numbers]
+
+
+def _by_round_1(claim: Mapping[str, Any]) -> bool:
+    """Return whether round 1 alone has judged a claim."""
+    return waits(claim) and standing(claim).verdict != "not testable"
 
 
 def _shown(claim: Mapping[str, Any]) -> tuple[str, bool | None, str]:

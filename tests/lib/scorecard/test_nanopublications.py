@@ -134,7 +134,7 @@ def test_a_premise_that_falls_in_another_world_marks_another_claim():
     changed = content()
     by_number = {claim["number"]: claim for claim in changed["claims"]}
     for claim in by_number.values():
-        for judgement in (claim, claim["first_round"]):
+        for judgement in filter(None, (claim, claim["first_round"], claim["meanwhile"])):
             judgement["verdict"] = "contradicted" if claim["number"] == 38 else "supported"
     marked = {of_claim(draft) for draft in nanopublications(changed) if "cito:isQualifiedBy" in draft}
     assert marked == {39, 40, 41, 42, 44, 45, 47}

@@ -14,7 +14,7 @@ import pytest
 
 from lib.rows import published
 from lib.scorecard.dependencies import dependency_picture, resting_on_contradicted
-from lib.scorecard.page import by_setting, scorecard
+from lib.scorecard.page import by_setting, generality, scorecard
 from lib.scorecard.rounds import comeback, counts, turned
 from lib.scorecard.rows import rows_of_claims
 from lib.verdicts.outline import outline
@@ -71,10 +71,11 @@ def test_counts_are_those_of_the_verdicts() -> None:
     assert total.tolist()[1::2] == [len(claims)] * 2
     assert total.tolist()[0] == sum(claim["first_round"]["rules"] == 1 for claim in claims.values())
     found = comeback()
-    assert sorted(found.same + found.other + found.waiting) == [
+    assert sorted(found.same + found.other + found.new + found.waiting) == [
         n for n, c in claims.items() if c["coverage"]["planned"]
     ]
     assert all(waits(claims[n]) for n in found.waiting)
+    assert all(claims[n]["first_round"]["version_2"] == "not testable" for n in found.new)
     for number, (before, after) in turned((1, 1), (1, 2)).items():
         assert (claims[number]["first_round"]["verdict"], claims[number]["first_round"]["version_2"]) == (before, after)
 
@@ -109,6 +110,9 @@ def test_generality_is_that_of_settings_alone(html: str) -> None:
     curve = [[0, 0, 0, 2, 0, 0, 0], [0, 0, 1, 0, 0, 0, 0], [1, 0, 0, 2, 0, 0, 0], [1, 0, 1, 1, 0, 0, 0]]
     curve.append([1, 1, 1, 3, 0, 0, 0])
     assert by_setting({"axes": axes, "curve": curve}) == {"raw/0": "supported", "unit/0": "contradicted"}
-    assert by_setting({"axes": {"moment": ["epoch_50"]}, "curve": []}) == {}
+    assert generality({"axes": axes, "curve": curve}) == "no"
+    assert generality({"axes": axes, "curve": [*curve[:3], [1, 0, 1, 0, 0, 0, 0]]}) == "yes"
+    assert generality({"axes": axes, "curve": [*curve[:3], [1, 0, 1, 3, 0, 0, 0]]}) == "open"
+    assert by_setting({"axes": {"moment": ["epoch_50"]}, "curve": []}) == {} and generality(None) == ""
     settings = by_setting(published_verdicts()[61]["multiverse"])
     assert f"<dt>Settings</dt><dd>raw/0 {settings['raw/0']}" in html

@@ -51,6 +51,13 @@ def test_a_conjunction_waits_for_the_rows_of_all_that_it_joins() -> None:
     assert whole.complete == all(part.complete for part in parts)
 
 
+def test_a_row_that_two_sweeps_share_counts_once() -> None:
+    """Of the three points of the line β = m^-c that claim 85 names, c = ½ lies on the map of 81 points."""
+    register = read(2)
+    there, wanted = coverage(register.claims[85], register, Archive.of(RESULTS, register), 2)
+    assert there == wanted == (81 + 2) * 5
+
+
 @pytest.mark.slow
 def test_the_registered_spreads_are_those_of_round_1() -> None:
     """The largest standard deviation over seeds of the effect, among the curves of a test, in the published rows."""

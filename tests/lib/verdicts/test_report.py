@@ -44,7 +44,20 @@ def test_what_is_not_judged_yet_says_how_many_rows_it_waits_for(content: dict[st
         if there < planned:
             assert claim["verdict"] == "not testable"
             assert claim["reason"] == f"not testable yet: {there} of {planned} rows"
+            # What the rows that are there say is nobody's to see; until then round 1 stands, by the same rules.
+            assert not (claim["tests"] or claim["rows"] or claim["seeds"] or claim["p"]["for"])
+            assert claim["meanwhile"]["verdict"] == claim["first_round"]["version_2"]
+        else:
+            assert claim["meanwhile"] is None
         assert claim["first_round"]["verdict"]
+
+
+def test_correlations_over_all_cells_are_reported_beside_those_that_decide(content: dict[str, Any]) -> None:
+    by_number = {claim["number"]: claim for claim in content["claims"]}
+    (noise,) = by_number[22]["tests"][0]["curves"]
+    mean, low, high = noise["pooled"]
+    assert low < mean < high < 0 < noise["effect"]  # Simpson's paradox
+    assert by_number[61]["tests"][0]["curves"][0]["pooled"] is None
 
 
 def test_shares_and_fragility_follow_from_the_universes(content: dict[str, Any]) -> None:
@@ -71,7 +84,7 @@ def test_the_schema_forbids_what_it_does_not_know(content: dict[str, Any]) -> No
     for change in (
         lambda c: c.update(extra=1),
         lambda c: c["claims"][0].update(extra=1),
-        lambda c: c["claims"][0]["tests"][0].update(extra=1),
+        lambda c: c["claims"][1]["tests"][0].update(extra=1),
         lambda c: c["claims"][0].update(verdict="proved"),
         lambda c: c["claims"][0].pop("p"),
     ):

@@ -23,6 +23,9 @@ def test_the_table_of_claims_is_escaped_and_complete(content: dict[str, Any]) ->
         '<span class="chip chip-not-testable" title="a &quot;reason&quot; &lt;b&gt;">not testable</span>'
     )
     assert "claim 12: contradicted" in verdict_chips(12)
+    assert chip("supported", True, first=True).endswith(
+        'supported <span class="fragile">round 1</span> <span class="fragile">fragile</span></span>'
+    )
     assert count_of_verdicts().startswith(f"{len(content['claims']) + len(content['later'])} claims: ")
     with pytest.raises(ValueError, match="numbers must be those of registered claims, got 99"):
         claim_table(1, 99)
@@ -30,8 +33,16 @@ def test_the_table_of_claims_is_escaped_and_complete(content: dict[str, Any]) ->
 
 def test_effects_of_logarithms_are_factors_and_correlations_are_correlations() -> None:
     curve = {"where": {"depth": 6}, "effect": 0.6931, "low": 0.0, "high": 1.0986, "p_for": 0.01}
-    test = {"statistic": "t", "effect": "change", "transform": "log", "curves": [curve]}
+    test = {"statistic": "t", "effect": "change", "transform": "log", "column": "P", "axis": "log2_width"}
+    test |= {"center": 0.5, "curves": [curve]}
     assert effect_text({"tests": [test]}) == "×2.00 [1.00, 3.00], L = 6"
-    assert effect_text({"tests": [{**test, "effect": "slope"}]}).startswith("0.693 [0, 1.10]")
-    assert effect_text({"tests": [{**test, "effect": "spearman"}]}).startswith("0.600 [0, 0.800]")
+    assert effect_text({"tests": [{**test, "effect": "slope"}]}).startswith("slope 0.693 [0, 1.10]")
+    assert effect_text({"tests": [{**test, "effect": "spearman"}]}).startswith("ρ 0.600 [0, 0.800]")
+    assert effect_text({"tests": [{**test, "effect": "crossing"}]}).startswith("zero 0.693")
+    assert effect_text({"tests": [{**test, "effect": "crossing", "center": 0}]}).startswith("zero off by 0.693")
+    where = {"arms": "he minus power-1.5", "gamma_prime": -0.2, "width": 1024}
+    place = {**curve, "where": where, "effect": 4.0, "low": 4, "high": 10}
+    peak = {**test, "statistic": "inverted_u", "curves": [place]}
+    assert effect_text({"tests": [peak]}) == "peak at m = 16 [16, 1,024], He less m⁻¹·⁵, γ′ = −0.2, m = 1,024"
+    assert effect_text({"tests": [{**peak, "axis": "depth"}]}).startswith("peak at L = 4 [4, 10]")
     assert effect_text({"tests": []}) == ""
