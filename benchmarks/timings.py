@@ -72,6 +72,12 @@ def why_missed(record: dict[str, Any], line: dict[str, Any]) -> str:
         return text + (f"; the bare products alone would reach {most:.3g}" if most < line["target"] else "")
     if record["benchmark"] == "estimators":
         return f"counted multiplications allow a factor of {allowed_speed(line['width'], line['depth']):.2f}"
+    if record["benchmark"] == "scaling":
+        (cell,) = record["cells"]
+        speeds = {int(m): 1e-9 / found["median"] for m, found in cell["contenders"].items()}
+        least, most = min(speeds, key=speeds.get), max(speeds, key=speeds.get)
+        slow, fast = f"{speeds[least]:.0f} GFLOP/s at m = {least:,}", f"{speeds[most]:.0f} at m = {most:,}"
+        return f"{slow}, where products are small; {fast}"
     if record["benchmark"] == "sweep":
         (cell,) = record["cells"]
         both = cell["contenders"]["two"]["median"]

@@ -146,6 +146,10 @@ def listed(words: Iterable[str]) -> str:
     return f"{', '.join(head)} and {last}" if head else last
 
 
+# What the architectures of attacked networks are called.
+ARCHITECTURES = {"fcn": "fully connected", "cnn": "convolutional"}
+
+
 def initialization_label(name: str) -> str:
     """Write the name of an initialization as the book does: "LeCun", "m⁻²", "γ = 1.2"."""
     family, _, value = name.partition("-")

@@ -15,9 +15,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator
 
 from lib.figures.curves import curves, letter
 from lib.figures.style import CATEGORIES, MARKERS, PAGE_WIDTH, Look, log_axis, width_axis
+from lib.prose import ARCHITECTURES
 from lib.trends import summarise
 
-NETWORKS = {"fcn": "fully connected", "cnn": "convolutional"}
 _DATA = {"digits": "digits", "mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
 # A quantity -> its label, and whether its axis is logarithmic.
 ACCURACIES = {
@@ -48,7 +48,7 @@ def parts(rows: pd.DataFrame, live: pd.DataFrame) -> list[Part]:
     found = []
     for table, is_live in ((rows, False), (live, True)):
         for (dataset, architecture, epsilon), part in table.groupby(["dataset", "architecture", "epsilon"], sort=False):
-            name = f"{NETWORKS[architecture]}, {_DATA[dataset]}, ε = {epsilon:g}"
+            name = f"{ARCHITECTURES[architecture]}, {_DATA[dataset]}, ε = {epsilon:g}"
             found.append(Part(name + (" (live)" if is_live else ""), part, is_live))
     return found
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
-from lib.prose import extent, initialization_label, significant, typeset
+from lib.prose import ARCHITECTURES, extent, initialization_label, significant, typeset
 from lib.verdicts.published import VERDICTS, published_verdicts
 
 # The verdict comes second: on a phone the table scrolls.
@@ -24,10 +24,16 @@ _QUANTITIES = {
     "slope_difference": "difference of slopes",
     "crossing": "zero",
     "aic_difference": "ΔAIC",
+    "kendall": "τ",
+    "r_squared": "R²",
+    "chosen_change": "change of log λ",
     "saturation_aic": "ΔAIC",
     "exit_share": "exit, share of the time",
     "kappa_share": "share of the growth",
     "pgd_accuracy_0.05": "accuracy",
+    "test_accuracy": "accuracy",
+    "robust_accuracy": "robust accuracy",
+    "stability": "stability",
 }
 
 
@@ -169,6 +175,8 @@ def _factor(name: str, value: str | float) -> str:
     """Return a factor that names a curve in words: "LeCun", "L = 6"."""
     if name == "initializer":
         return initialization_label(str(value))
+    if name == "architecture":
+        return ARCHITECTURES[str(value)]
     if name == "arms":
         return " less ".join(map(initialization_label, str(value).split(" minus ")))
     text = f"{value:,}" if name == "width" else str(value)

@@ -68,3 +68,11 @@ def test_a_record_that_is_not_there_is_none(monkeypatch, tmp_path, record):
     (tmp_path / "training-cuda.json").write_text(json.dumps(record))
     assert timings.recorded("training") is None
     assert timings.recorded("training", "cuda")["benchmark"] == "training"
+
+
+def test_every_published_target_that_is_missed_has_its_reason():
+    records = [timings.recorded(path.stem.removesuffix("-cpu")) for path in timings.RESULTS.glob("*-cpu.json")]
+    for record in records:
+        if record.get("targets"):
+            lines = timings.against_targets(record).to_dict("records")
+            assert all(timings.why_missed(record, line) for line in lines if line["missed"])
