@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from lib.experiments.adversarial import AdversarialTraining
+from lib.experiments.adversarial import AdversarialTraining, adversarial
 from lib.experiments.live import swept
 from lib.experiments.width_adjusted import WidthAdjustedTraining
 from lib.rows import ROUNDS, in_round, published
@@ -30,13 +30,21 @@ Rows = list[Mapping[str, Any]]
 def attack_rows(*experiments: str) -> Rows:
     """Return the rows that "adversarial" or "war" have published, failed ones left out.
 
-    An experiment whose rows are not there yet adds none.
+    An experiment whose rows are not there yet adds none, and neither does a network of TRADES whose grid over λ is not
+    whole: the best of half a grid is another λ.
     """
     rows: Rows = []
     for name in experiments:
         with contextlib.suppress(FileNotFoundError):
             rows += in_round(published(name).rows(), *ROUNDS)
-    return [row for row in rows if row["failure"] is None]
+    there = {row["key"] for row in rows}
+    lacking = {_network(vars(task)) for task in adversarial(max(ROUNDS)) if task.key not in there}
+    return [row for row in rows if row["failure"] is None and _network(row["configuration"]) not in lacking]
+
+
+def _network(settings: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what tells a network and its objective, whatever its λ; None for a width adjusted training."""
+    return tuple(settings.get(name) for name in ("objective", *_CELL))
 
 
 def attack_frame(rows: Rows) -> pd.DataFrame:

@@ -63,7 +63,7 @@ def _card(card: Card) -> str:
 
 
 def width_card(rows: pd.DataFrame) -> Figure:
-    """Draw P over the width, one curve a depth; the shallowest and the deepest are named at their ends."""
+    """Draw P over the width, one curve a depth; the shallowest and the deepest are named where they begin."""
     figure, axis = _small()
     ends = rows["depth"].min(), rows["depth"].max()
 
@@ -72,7 +72,7 @@ def width_card(rows: pd.DataFrame) -> Figure:
 
     curves(axis, rows, "width", "P", by="depth", look=look)
     width_axis(axis, [m for m in (16, 64, 256, 1024) if m <= rows["width"].max()])
-    _finish(axis, 8)
+    _finish(axis, 8, begin=True)
     return figure
 
 
@@ -92,19 +92,24 @@ def _small() -> tuple[Figure, Axes]:
     return plt.subplots(figsize=_SIZE)
 
 
-def _finish(axis: Axes, room: float) -> None:
-    """Name the curves at their ends, with `room` for the names, and set all lettering to what a card can carry."""
+def _finish(axis: Axes, room: float, begin: bool = False) -> None:
+    """Name the curves at their ends, or where they begin, with `room` for it, in letters that a card can carry."""
     log_axis(axis, "$P$")
     axis.set_yticks([tick for tick in (0.01, 0.1, 0.2, 0.5, 1) if axis.get_ylim()[0] <= tick <= axis.get_ylim()[1]])
     for line in (line for line in axis.lines if not line.get_label().startswith("_")):
-        x, y = line.get_xydata()[~pd.isna(line.get_ydata())][-1]
+        place = line.get_xydata()[~pd.isna(line.get_ydata())][0 if begin else -1]
+        shift, side = ((-4, 0), "right") if begin else ((4, 0), "left")
         axis.annotate(
-            line.get_label(), (x, y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=_POINTS
+            line.get_label(), place, xytext=shift, textcoords="offset points", va="center", ha=side, fontsize=_POINTS
         )
     for line in axis.lines:
         line.set_markersize(3)
     low, high = axis.get_xlim()
-    axis.set_xlim(low, high * room if axis.get_xscale() == "log" else high + room * (high - low) / 4)
+    if begin:
+        axis.set_xlim(low / room, high)
+        axis.set_ylim(axis.get_ylim()[0] / 1.3)  # so that a name does not sit on the axis
+    else:
+        axis.set_xlim(low, high + room * (high - low) / 4)
     axis.tick_params(labelsize=_POINTS)
     axis.xaxis.label.set_size(_POINTS)
     axis.yaxis.label.set_size(_POINTS)

@@ -1,5 +1,6 @@
 """Adversarial trainings as tables: by rows that are known, and a small run of every kind."""
 
+import json
 import sys
 
 import pytest
@@ -77,6 +78,16 @@ def test_traces_have_the_ratio_that_the_rule_keeps(rows):
     traces = trace_frame(rows)
     assert len(traces) == len(rows) and set(traces.rho) == {0.5}
     assert traces.goal.isna().all() and "WAR" in set(traces.curve)
+
+
+def test_a_network_whose_grid_is_not_whole_is_left_out(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys.modules[published.__module__], "RESULTS", tmp_path)
+    tasks = [t for t in experiment.adversarial(2) if (t.dataset, t.architecture, t.seed) == ("mnist", "fcn", 8)]
+    whole = [t for t in tasks if t.width == 32 or t.objective != "trades"]
+    half = [t for t in tasks if t.width == 64 and t.objective == "trades" and t.strength < 18]
+    store = published("adversarial").path
+    store.write_text("".join(json.dumps({"schema": 2, **row(t, 0.7, 0.8)}) + "\n" for t in (*whole, *half)))
+    assert half and {line["key"] for line in attack_rows("adversarial")} == {t.key for t in whole}
 
 
 def test_without_rows_tables_are_empty_and_have_their_columns(monkeypatch, tmp_path):
