@@ -85,8 +85,9 @@ def test_a_network_whose_grid_is_not_whole_is_left_out(monkeypatch, tmp_path):
     tasks = [t for t in experiment.adversarial(2) if (t.dataset, t.architecture, t.seed) == ("mnist", "fcn", 8)]
     whole = [t for t in tasks if t.width == 32 or t.objective != "trades"]
     half = [t for t in tasks if t.width == 64 and t.objective == "trades" and t.strength < 18]
-    store = published("adversarial").path
-    store.write_text("".join(json.dumps({"schema": 2, **row(t, 0.7, 0.8)}) + "\n" for t in (*whole, *half)))
+    (tmp_path / "adversarial.jsonl").write_text(
+        "".join(json.dumps({"schema": 2, **row(t, 0.7, 0.8)}) + "\n" for t in (*whole, *half))
+    )
     assert half and {line["key"] for line in attack_rows("adversarial")} == {t.key for t in whole}
 
 
