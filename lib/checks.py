@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from numbers import Integral, Real
 from typing import Any
+
+_SHOWN = 80  # characters of what was given
 
 
 def integers(least: int = 1, most: int | None = None, **values: Any) -> None:
@@ -20,39 +22,44 @@ def integers(least: int = 1, most: int | None = None, **values: Any) -> None:
     for name, value in values.items():
         fits = isinstance(value, Integral) and not isinstance(value, bool)
         if not (fits and value >= least and (most is None or value <= most)):
-            raise ValueError(f"{name} must be an integer {allowed}, got {value!r}.")
+            raise ValueError(f"{name} must be an integer {allowed}, got {_shown(value)}.")
 
 
-def positive(**values: Any) -> None:
-    """Raise ValueError unless every value is a number > 0 and finite."""
-    _numbers("positive and finite", lambda value: 0 < value < math.inf, values)
+def positive(**value: Any) -> float:
+    """Return the value as a float; raise ValueError unless it is a number > 0 and finite.
+
+    >>> positive(epsilon=1)
+    1.0
+    """
+    return _number("positive and finite", lambda number: 0 < number < math.inf, value)
 
 
-def non_negative(**values: Any) -> None:
-    """Raise ValueError unless every value is a number ≥ 0 and finite."""
-    _numbers("at least 0 and finite", lambda value: 0 <= value < math.inf, values)
+def non_negative(**value: Any) -> float:
+    """Return the value as a float; raise ValueError unless it is a number ≥ 0 and finite."""
+    return _number("at least 0 and finite", lambda number: 0 <= number < math.inf, value)
 
 
-def finite(**values: Any) -> None:
-    """Raise ValueError unless every value is a finite number."""
-    _numbers("a finite number", math.isfinite, values)
+def finite(**value: Any) -> float:
+    """Return the value as a float; raise ValueError unless it is a finite number."""
+    return _number("a finite number", math.isfinite, value)
 
 
-def within(interval: str, **values: Any) -> None:
-    """Raise ValueError unless every value is a number in an interval, written as in mathematics.
+def within(interval: str, **value: Any) -> float:
+    """Return the value as a float; raise ValueError unless it is in an interval, written as in mathematics.
 
     >>> within("[0, 1)", momentum=0.9)
+    0.9
     >>> within("[0, 1)", momentum=1)
     Traceback (most recent call last):
     ValueError: momentum must be in [0, 1), got 1.
     """
     low, high = (float(end) for end in interval[1:-1].split(","))
 
-    def inside(value: Real) -> bool:
-        above = value >= low if interval[0] == "[" else value > low
-        return above and (value <= high if interval[-1] == "]" else value < high)
+    def inside(number: float) -> bool:
+        above = number >= low if interval[0] == "[" else number > low
+        return above and (number <= high if interval[-1] == "]" else number < high)
 
-    _numbers(f"in {interval}", inside, values)
+    return _number(f"in {interval}", inside, value)
 
 
 def one_of(allowed: Collection[Any], **values: Any) -> None:
@@ -63,7 +70,21 @@ def one_of(allowed: Collection[Any], **values: Any) -> None:
             raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}, got {value!r}.")
 
 
-def _numbers(allowed: str, fits: Any, values: dict[str, Any]) -> None:
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, Real) or not fits(value):
-            raise ValueError(f"{name} must be {allowed}, got {value!r}.")
+def _number(allowed: str, fits: Callable[[float], bool], value: dict[str, Any]) -> float:
+    """Return the one value that has a name, as a float: in types of few digits the caller's arithmetic would round."""
+    ((name, given),) = value.items()
+    try:
+        number = math.nan if isinstance(given, bool) or not isinstance(given, Real) else float(given)
+    except OverflowError:  # an integer or a fraction beyond the floats
+        number = math.nan
+    if not fits(number):
+        raise ValueError(f"{name} must be {allowed}, got {_shown(given)}.")
+    return number
+
+
+def _shown(value: Any) -> str:
+    try:
+        shown = repr(value)
+    except ValueError:  # Python prints no integer of more than 4,300 digits
+        return "an integer of very many digits"
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."

@@ -78,7 +78,7 @@ def measures(
     Raises:
         ValueError: as the estimators.
     """
-    checks.positive(epsilon=epsilon)
+    epsilon = checks.positive(epsilon=epsilon)
     checks.integers(least=0, samples=samples)
     if y is not None and y.shape != x.shape[:1]:
         raise ValueError(f"y must hold one class a point, {len(x)} of them, got shape {tuple(y.shape)}.")

@@ -44,7 +44,7 @@ def perturbation_stability(network: nn.Module, x: Float[Tensor, "n ..."], epsilo
 
     Source: Zhu et al. 2022, Definition 1, Eq. (1).
     """
-    checks.positive(epsilon=epsilon)
+    epsilon = checks.positive(epsilon=epsilon)
     return stability_of_spectrum(jacobian_spectrum(network, x), x[0].numel(), epsilon)
 
 
@@ -60,7 +60,7 @@ def rms_stability(network: nn.Module, x: Float[Tensor, "n ..."], epsilon: float 
 
     Arguments and errors are those of `perturbation_stability`.
     """
-    checks.positive(epsilon=epsilon)
+    epsilon = checks.positive(epsilon=epsilon)
     squared = jacobian_spectrum(network, x).sum(dim=-1)
     return epsilon * torch.sqrt(squared / (x[0].numel() + 2))
 
@@ -112,12 +112,13 @@ def monte_carlo_stability(
 
     Source: Zhu et al. 2022, Eq. (1), taken literally.
     """
-    checks.positive(epsilon=epsilon)
+    epsilon = checks.positive(epsilon=epsilon)
     checks.integers(least=2, samples=samples)
     with measured(network, x) as subject:
-        parts = [_sample(_linear_change(rows), x, epsilon, samples, seed) for rows in subject.jacobians(x.detach())]
-    means, errors = zip(*parts, strict=True)
-    return torch.cat(means, dim=1), torch.cat(errors, dim=1)
+        parts = [_sample(_linear_change(rows), x, samples, seed) for rows in subject.jacobians(x.detach())]
+    # It is linear in ε, which need not fit into the type of the network.
+    means, errors = (epsilon * torch.cat(values, dim=1) for values in zip(*parts, strict=True))
+    return means, errors
 
 
 def finite_stability(
@@ -132,20 +133,21 @@ def finite_stability(
 
     Raises:
         ValueError: as `monte_carlo_stability` (but a derivative is not needed), or ε is so small that x + δ is not
-            told from x in the type of x, or f(x + δ) from f(x) in a network that cannot be turned to float64.
+            told from x in the type of x, or f(x + δ) from f(x) in a network that cannot be turned to float64, or so
+            large that x + δ leaves the type of x.
     """
-    checks.positive(epsilon=epsilon)
+    epsilon = checks.positive(epsilon=epsilon)
     checks.integers(least=2, samples=samples)
     with measured(network, x) as subject:
         points = x.detach()
         subject.check(points)
 
         def sampled(points: Tensor) -> tuple[Tensor, Tensor]:
-            def change(delta: Tensor) -> Tensor:
-                delta = delta.view(-1, *points.shape[1:])
+            def change(directions: Tensor) -> Tensor:
+                delta = epsilon * directions.view(-1, *points.shape[1:])
                 return torch.stack([_change(subject, point, delta) for point in points], dim=1)
 
-            return _sample(change, points, epsilon, samples, seed)
+            return _sample(change, points, samples, seed)
 
         mean, error = sampled(points)
         f = subject.values(points)
@@ -180,9 +182,10 @@ def _change(subject: Subject, point: Float[Tensor, " ..."], delta: Float[Tensor,
     moved = (point.double() + delta).to(point.dtype)
     real = torch.linalg.vector_norm((moved.double() - point.double() - delta).flatten(1), dim=1)
     if bool((real > 1e-2 * torch.linalg.vector_norm(delta.flatten(1), dim=1)).any()):
+        size, remedy = ("small", "smaller") if bool(moved.isinf().any()) else ("large", "larger")
         raise ValueError(
-            f"epsilon must be large enough to move x in its type, {point.dtype}: x + δ is rounded by more than 1 % of "
-            "δ; take a larger one, or network and points in float64."
+            f"epsilon must be {size} enough to move x in its type, {point.dtype}: x + δ is rounded by more than 1 % of "
+            f"δ; take a {remedy} one, or network and points in float64."
         )
     f = subject.values(torch.cat([point[None], moved])).double()
     return torch.linalg.vector_norm(f[:, 1:] - f[:, :1], dim=-1)
@@ -191,16 +194,15 @@ def _change(subject: Subject, point: Float[Tensor, " ..."], delta: Float[Tensor,
 def _sample(
     norm: Callable[[Float[Tensor, "draws d"]], Float[Tensor, "R b draws"]],
     x: Float[Tensor, "n ..."],
-    epsilon: float,
     samples: int,
     seed: int,
 ) -> tuple[Float[Tensor, "R b"], Float[Tensor, "R b"]]:
-    """Average norm(δ) over δ uniform in the ball of radius ε."""
+    """Average norm(δ) over δ uniform in the unit ball."""
     stream, features = generator(seed, "perturbations"), x[0].numel()
     count, mean, spread = 0, 0.0, 0.0
     while count < samples:
         draws = min(_DIRECTIONS_AT_ONCE, samples - count)
-        norms = norm((epsilon * uniform_in_ball(draws, features, stream)).to(x.device))
+        norms = norm(uniform_in_ball(draws, features, stream).to(x.device))
         # Chan's update of mean and spread: no draw is kept, and nothing cancels.
         shift = norms.mean(dim=-1) - mean
         spread = spread + norms.var(dim=-1, correction=0) * draws + shift.square() * count * draws / (count + draws)

@@ -37,10 +37,18 @@ def test_what_is_no_such_integer_is_named(value):
 def test_numbers_are_let_through_or_named(check, inside, outside):
     call = check if check.__name__ == "<lambda>" else lambda value: check(value=value)
     for value in inside:
-        call(value)
+        assert type(call(value)) is float and call(value) == float(value)
     for value in outside:
         with pytest.raises(ValueError, match=r"^value must be "):
             call(value)
+
+
+@pytest.mark.parametrize("value", [10**400, 10**5000, Fraction(1, 10**400)], ids=["large", "huge", "tiny"])
+def test_what_leaves_the_floats_is_named_in_few_characters(value):
+    with pytest.raises(ValueError, match=r"^epsilon must be positive and finite, got .{1,90}\.$"):
+        checks.positive(epsilon=value)
+    with pytest.raises(ValueError, match=r"^count must be an integer from 1 to 9, got .{1,90}\.$"):
+        checks.integers(most=9, count=value)
 
 
 @pytest.mark.parametrize("value", ["b ", 1.0, True, None, ["a"], np.array([1, 2])])

@@ -1,7 +1,9 @@
 """Perturbation stability against sampling, closed forms and limits."""
 
 import math
+from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -95,6 +97,26 @@ def test_p_is_linear_in_epsilon_and_falls_with_alpha():
     p = perturbation_stability(FCN(8, 4, 6, 3, replicas=2, **F64), x)
     torch.testing.assert_close(perturbation_stability(FCN(8, 4, 6, 3, replicas=2, **F64), x, 0.01), 0.01 * p)
     torch.testing.assert_close(perturbation_stability(FCN(8, 4, 6, 3, replicas=2, alpha=5.0, **F64), x), p / 5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("epsilon", [1e-50, 1e39])
+def test_sampled_p_is_linear_in_epsilon_beyond_the_type_of_the_network(dtype, epsilon):
+    network, x = linear(points(3, 6)).to(dtype), points(2, 6).to(dtype)
+    of_one, of_epsilon = (monte_carlo_stability(network, x, each, samples=20) for each in (1.0, epsilon))
+    for one, other in zip(of_one, of_epsilon, strict=True):
+        torch.testing.assert_close(other / epsilon, one, rtol=1e-12, atol=0)
+    with pytest.raises(ValueError, match=f"epsilon must be {'small' if epsilon > 1 else 'large'} enough to move x"):
+        finite_stability(network, x, epsilon, samples=20)
+
+
+@pytest.mark.parametrize("epsilon", [np.float16(0.1), np.float32(0.1), Fraction(1, 10)])
+def test_epsilon_counts_in_all_its_digits_whatever_its_type(epsilon):
+    network, x = linear(points(3, 6)), points(2, 6)
+    for estimator in (perturbation_stability, rms_stability):
+        assert torch.equal(estimator(network, x, epsilon), estimator(network, x, float(epsilon)))
+    for estimator in (monte_carlo_stability, finite_stability):
+        assert torch.equal(estimator(network, x, epsilon, 20)[0], estimator(network, x, float(epsilon), 20)[0])
 
 
 def test_rms_is_the_frobenius_norm_and_never_below_p():
