@@ -11,11 +11,12 @@ import csv
 import fcntl
 import io
 import os
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from lib.rows.lines import tail, write
+from lib.rows.lines import mend_tail, tail, write
 from lib.rows.published import RESULTS
 
 PATH = RESULTS / "audits.csv"
@@ -63,8 +64,7 @@ def append(audited: Iterable[Audited], path: Path = PATH) -> None:
     """
     with open(path, "a+b", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        end, _ = tail(file)
-        file.truncate(end)  # a line that a kill has torn
+        end, separator = mend_tail(file, _complete)
         text = io.StringIO()
         lines = csv.writer(text, lineterminator="\n")
         if not end:
@@ -73,7 +73,7 @@ def append(audited: Iterable[Audited], path: Path = PATH) -> None:
             one._replace(tolerance=f"{one.tolerance:g}", deviation=f"{one.deviation:.2g}") for one in audited
         )
         try:
-            write(file, text.getvalue().encode())
+            write(file, separator + text.getvalue().encode())
             os.fsync(file.fileno())
         except OSError:
             file.truncate(end)
@@ -83,23 +83,49 @@ def append(audited: Iterable[Audited], path: Path = PATH) -> None:
 def last(path: Path = PATH) -> dict[str, Audited]:
     """Return the last outcome of each row that was ever audited, by its key.
 
+    A torn last line, which the next `append` replaces, is reported and left out.
+
     Raises:
         ValueError: a line is no outcome.
     """
     try:
-        file = open(path, encoding="utf-8", newline="")  # noqa: SIM115
+        with open(path, "rb") as file:
+            end, after = tail(file)
+            file.seek(0)
+            content = file.read(end)
     except FileNotFoundError:
         return {}
+    if _complete(after):
+        content += after
+    elif after:
+        warnings.warn(f"audits {path}: the last line is torn (a killed writer) and was left out.", stacklevel=2)
+    try:
+        lines = list(_lines(content))
+    except csv.Error as error:
+        raise ValueError(f"audits {path} is no table ({error}); restore the file from version control.") from None
     found: dict[str, Audited] = {}
-    with file:
-        for number, line in enumerate(csv.reader(file), start=1):
-            if number > 1:
-                audited = _parsed(line, f"audits {path}: line {number}")
-                found.pop(audited.key, None)  # in the order of the last audits
-                found[audited.key] = audited
-            elif tuple(line) != Audited._fields:
-                raise ValueError(f"audits {path}: its columns must be {', '.join(Audited._fields)}; restore the file.")
+    for number, line in enumerate(lines, start=1):
+        if number > 1:
+            audited = _parsed(line, f"audits {path}: line {number}")
+            found.pop(audited.key, None)  # in the order of the last audits
+            found[audited.key] = audited
+        elif tuple(line) != Audited._fields:
+            raise ValueError(f"audits {path}: its columns must be {', '.join(Audited._fields)}; restore the file.")
     return found
+
+
+def _lines(content: bytes) -> Iterator[list[str]]:
+    return csv.reader(io.StringIO(content.decode(errors="replace"), newline=""), strict=True)
+
+
+def _complete(line: bytes) -> bool:
+    """Return whether a last line without its newline is an outcome all the same: an editor may have dropped that."""
+    try:
+        (columns,) = _lines(line)
+        _parsed(columns, "the last line")
+    except (ValueError, csv.Error):  # torn within a number, or within quotes
+        return False
+    return True
 
 
 def _parsed(line: list[str], where: str) -> Audited:

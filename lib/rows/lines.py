@@ -6,7 +6,7 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, NoReturn
@@ -79,6 +79,20 @@ def tail(file: IO[bytes]) -> tuple[int, bytes]:
         after = file.read(end - len(after) - start) + after
     after = after[after.rfind(b"\n") + 1 :]
     return end - len(after), after
+
+
+def mend_tail(file: IO[bytes], complete: Callable[[bytes], bool]) -> tuple[int, bytes]:
+    """Drop a torn last line; return where the next one begins and what must be written before it.
+
+    That is a newline where a complete last line lacks its own. It is written with the next line, so that a failed write
+    can go back to the bytes that were there.
+    """
+    end, last = tail(file)
+    if last and complete(last):
+        return end + len(last), b"\n"
+    if last:
+        file.truncate(end)
+    return end, b""
 
 
 def write(file: IO[bytes], content: bytes) -> None:

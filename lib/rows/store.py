@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from lib.rows import digests
-from lib.rows.lines import SCHEMA, Row, defect, parse, sync_folder, tail, write
+from lib.rows.lines import SCHEMA, Row, defect, mend_tail, parse, sync_folder, tail, write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +79,7 @@ class Store:
             OSError: they cannot be written.
         """
         with self._locked("a+b") as file:
-            end, _ = _mend_tail(file)
+            end, _ = mend_tail(file, _complete)
             file.seek(0)
             return digests.seal(self.path, file.read(end).split(b"\n"))
 
@@ -99,7 +99,7 @@ class Store:
         if wrong:
             raise ValueError(f"row {row.get('key')} cannot be stored: {wrong}.")
         with self._locked("a+b") as file:
-            end, separator = _mend_tail(file)
+            end, separator = mend_tail(file, _complete)
             try:
                 write(file, separator + line + b"\n")
                 os.fsync(file.fileno())
@@ -176,17 +176,3 @@ def _complete(line: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
-
-
-def _mend_tail(file: IO[bytes]) -> tuple[int, bytes]:
-    """Drop a torn last line; return where the next row begins and what must be written before it.
-
-    That is a newline where a complete last line lacks its own. It is written with the row, so that a failed write
-    can go back to the bytes that were there.
-    """
-    end, last = tail(file)
-    if last and _complete(last):
-        return end + len(last), b"\n"
-    if last:
-        file.truncate(end)
-    return end, b""

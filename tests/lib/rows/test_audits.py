@@ -51,8 +51,31 @@ def test_a_line_that_a_kill_has_torn_gives_way(tmp_path):
     path = tmp_path / "audits.csv"
     append([audited("a"), audited("b")], path)
     path.write_bytes(path.read_bytes()[:-5])
+    with pytest.warns(UserWarning, match=r"audits\.csv: the last line is torn"):
+        assert list(last(path)) == ["a"]
     append([audited("c")], path)
     assert list(last(path)) == ["a", "c"]
+
+
+def test_a_whole_outcome_without_its_newline_stays(tmp_path, monkeypatch):
+    path = tmp_path / "audits.csv"
+    append([audited("a"), audited("b")], path)
+    kept = path.read_bytes().rstrip(b"\n")
+    path.write_bytes(kept)
+    with monkeypatch.context() as patch, pytest.raises(OSError):
+        patch.setattr(audits.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("full")))
+        append([audited("c")], path)
+    assert path.read_bytes() == kept
+    append([audited("c")], path)
+    assert list(last(path)) == ["a", "b", "c"]
+
+
+def test_what_is_no_table_is_one_sentence(tmp_path):
+    path = tmp_path / "audits.csv"
+    append([audited("a")], path)
+    path.write_text(path.read_text().replace('f)"', "f)"))
+    with pytest.raises(ValueError, match=r"audits\.csv is no table \(.*\); restore the file from version control"):
+        last(path)
 
 
 @pytest.mark.parametrize(
