@@ -33,6 +33,8 @@ _LAST = 900
 # Before Napoleon has taken a docstring apart.
 _FIRST = 100
 _UNPACKED = re.compile(r"\*(?=\w+[,)])")
+_PROOF = '<div class="proof admonition" id="proof"'
+_REPEATED = re.compile(r' id="(?:proof|exercise|solution)-content"')
 _FORMULA = re.compile(r'(<span class="math [^>]*>[^<]*</span>[.,:;!?)’”]+)')
 _CODE = re.compile(r"(?<![`:\w])`([^`]+)`(?![`_])")
 
@@ -63,6 +65,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", _leave_thebe_out, priority=_LAST)
     app.connect("html-page-context", _list_citations, priority=_LAST)
     app.connect("html-page-context", _hold_punctuation, priority=_LAST)
+    app.connect("html-page-context", _drop_repeated_names, priority=_LAST)
     app.connect("html-page-context", _name_folds, priority=_LAST)
     app.connect("html-page-context", add_metatags, priority=_LAST)
     app.connect("build-finished", _finish)
@@ -88,6 +91,12 @@ def _list_citations(_app: Sphinx, _page: str, _template: str, context: dict[str,
     """Say that a list of citations holds items: docutils gives them a role of books, which no list may hold."""
     if "body" in context:
         context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+
+
+def _drop_repeated_names(_app: Sphinx, _page: str, _template: str, context: dict[str, Any], _tree: object) -> None:
+    """Take away the ids that every proof, exercise and solution of a page shares: an id is one element's."""
+    if "body" in context:
+        context["body"] = _REPEATED.sub("", context["body"].replace(_PROOF, _PROOF.replace('" id="', " the-")))
 
 
 def _hold_punctuation(_app: Sphinx, _page: str, _template: str, context: dict[str, Any], _tree: object) -> None:

@@ -146,6 +146,13 @@ def listed(words: Iterable[str]) -> str:
     return f"{', '.join(head)} and {last}" if head else last
 
 
+def formula(expression: object) -> str:
+    """Write an expression of a computer algebra system in one line: "L^(3/2)·√m/√o" for "L**(3/2)*sqrt(m)/sqrt(o)"."""
+    text = re.sub(r"sqrt\((\w+)\)", r"√\1", str(expression)).replace("sqrt", "√")
+    text = re.sub(r"\*\*(\d)(?!\d)", lambda power: power[1].translate(_SUPERSCRIPTS), text)
+    return text.replace("**", "^").replace("*", "·").replace("-", "−").replace("oo", "∞")
+
+
 # What the architectures of attacked networks are called.
 ARCHITECTURES = {"fcn": "fully connected", "cnn": "convolutional"}
 

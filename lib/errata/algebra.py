@@ -13,6 +13,7 @@ import pandas as pd
 from lib.errata.entry import Entry
 from lib.estimators import spectral_norm_product
 from lib.networks import FCN
+from lib.prose import formula
 from lib.theory.bounds import huang2021
 from lib.theory.early_training import stated_probability
 from lib.theory.initialization import rms_stability
@@ -45,7 +46,8 @@ def ntk_last_layer() -> Entry:
     only_if = sp.solve(sp.Eq(rise[0], rest[0]), o)
     forms = {"the paper's β_L": paper, "the slides' β_L": slides, "the slides' β_L, o = 1": one}
     table = [
-        {"with": name, "before e^(−m/L³)": str(first), "plateau": str(last)} for name, (first, last) in forms.items()
+        {"with": name, "before e^(−m/L³)": formula(first), "plateau": formula(last)}
+        for name, (first, last) in forms.items()
     ]
     outcome = "Table 1 follows from Eq. (3); on the slides $d$ stands for $o$, and both agree on $\\beta_L$ at $o = 1$"
     found = Entry("slip", outcome, {"only_if": f"{only_if[0]} = o" if only_if else "never"}, pd.DataFrame(table))
@@ -156,8 +158,8 @@ def edge_of_non_lazy() -> Entry:
     for depth, value in ((2, sp.Rational(3, 2)), (2, sp.Rational(151, 100)), (2, sp.Integer(2)), (L, sp.Integer(2))):
         at = sp.simplify(condition.subs({L: depth, c: value}))
         limits[depth, value] = sp.limit(at, m, sp.oo) if depth == 2 else ""
-        shown = {"L": str(depth), "c": f"{float(value):g}", "must be far below 1": str(at)}
-        lines.append(shown | {"wide networks": str(limits[depth, value])})
+        shown = {"L": str(depth), "c": f"{float(value):g}", "must be far below 1": formula(at)}
+        lines.append(shown | {"wide networks": formula(limits[depth, value])})
     edge = limits[2, sp.Rational(3, 2)]
     outcome = (
         "Theorem 2 needs $c > 1.5$, as the slides say; "

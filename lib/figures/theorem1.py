@@ -175,7 +175,7 @@ def arrows_over_width(bounds: pd.DataFrame, flat: float) -> pd.DataFrame:
     tables = {q: arrows(bounds.pivot(index="depth", columns="width", values=q), flat) for q in _QUANTITIES}
     return pd.DataFrame(
         [
-            {"of the": _QUANTITIES[q], "L": depth, **{f"to {short_width(m)}": line[m] for m in table}}
+            {"curve of": _QUANTITIES[q], "L": depth, **{f"to {short_width(m)}": line[m] for m in table}}
             for q, table in tables.items()
             for depth, line in table.iterrows()
         ]
@@ -193,8 +193,8 @@ def arrows_over_depth(bounds: pd.DataFrame, flat: float) -> pd.DataFrame:
         [
             {
                 "initialization": ", ".join(names),
-                "of the": _QUANTITIES[q],
-                "to L": depth,
+                "curve of": _QUANTITIES[q],
+                "step to L": depth,
                 **{short_width(m): line[m] for m in table},
             }
             for names, tables in alike.values()
@@ -222,9 +222,9 @@ def shape_table(shapes: Mapping[tuple[str, int, str], Shape]) -> pd.DataFrame:
             {
                 "initialization": initialization_look(name).label,
                 "epoch": epoch,
-                "P over": _PREDICTIONS[prediction],
+                "P divided by": _PREDICTIONS[prediction],
                 "constant": f"{found.constant:.3g}",
-                "left": f"{found.left:.2f}",
+                "factor left": f"{found.left:.2f}",
                 "slope in log m": plus_minus(found.on_width),
                 "slope in L": plus_minus(found.on_depth),
             }
@@ -244,7 +244,7 @@ def fit_table(fits: Mapping[tuple[str, int, str], TwoTerms]) -> pd.DataFrame:
                 "a/b, 95%": share_text(fit),
                 "p": p_text(fit.p),
                 "likelihood ratio": f"{fit.deviance(1):.0f}",
-                "left": f"{math.exp(fit.misfit):.2f}",
+                "factor left": f"{math.exp(fit.misfit):.2f}",
             }
             for (name, epoch, kind), fit in fits.items()
         ]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from lib.prose import initialization_label, p_text
+from lib.prose import initialization_label, p_text, typeset
 from lib.scorecard.rows import rows_of_claims
 from lib.verdicts.claims import Claim, Register
 from lib.verdicts.outline import outline
@@ -20,6 +21,7 @@ from lib.verdicts.register import read
 from lib.verdicts.table import COLUMNS, Html, pooled_text, row_of, standing, table_of
 
 _SCRIPT = Path(__file__).with_name("page.js")
+_INITIALIZER = re.compile(r"(?<![\w.-])(?:he|lecun|ntk(?:-slides)?|(?:power|gamma)-[\d.]*\d)(?![\w-])")
 # Initializations in the order of a reader's list; the others that the register names have few claims.
 _INITIALIZATIONS = ("he", "lecun", "ntk", "power-2")
 
@@ -136,6 +138,11 @@ def _links(numbers: Sequence[int]) -> str:
     return ", ".join(f'<a href="#claim-{number}">{number}</a>' for number in numbers)
 
 
+def _rule(text: str) -> str:
+    """Return a rule as HTML, initializations and numbers written as on the pages."""
+    return typeset(_INITIALIZER.sub(lambda found: initialization_label(found[0]), text))
+
+
 def _curves(judgement: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [curve for test in judgement["tests"] for curve in test["curves"]]
 
@@ -148,8 +155,8 @@ def _details(claim: Mapping[str, Any], register: Register, networks: int) -> str
     if claim["reading"]:
         lines.append(("Read as", escape(claim["reading"])))
     lines += [
-        ("Supported if", escape(registered.supported_if)),
-        ("Contradicted if", escape(registered.contradicted_if)),
+        ("Supported if", _rule(registered.supported_if)),
+        ("Contradicted if", _rule(registered.contradicted_if)),
     ]
     p = judged["p_adjusted"]
     if p["for"] is not None and judged["tests"] and networks:

@@ -24,6 +24,7 @@ class Anatomy(HTMLParser):
 
     html: str
     ids: set[str] = field(default_factory=set)
+    repeated: set[str] = field(default_factory=set)
     links: list[str] = field(default_factory=list)
     assets: list[str] = field(default_factory=list)
     lang: str = ""
@@ -39,6 +40,8 @@ class Anatomy(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
+        if values.get("id") in self.ids:
+            self.repeated.add(values["id"])
         self.ids |= {values[name] for name in ("id", "name") if name in values}
         if tag == "html":
             self.lang = values.get("lang", "")

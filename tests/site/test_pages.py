@@ -107,6 +107,10 @@ def test_links_lead_somewhere(extra: str, html: Path, anatomy: Read) -> None:
     assert {page: found for page, found in problems.items() if found} == {}
 
 
+def test_an_id_is_one_element_s(page_name: str, anatomy: Read) -> None:
+    assert anatomy(f"{page_name}.html").repeated == set()
+
+
 def test_page_fits_every_screen(page_name: str, show: Show) -> None:
     tab = show(page_name)
     laptop = tab.viewport_size
