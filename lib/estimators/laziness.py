@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -48,7 +48,7 @@ def relative_change(network: nn.Module, initial: Initial) -> Float[Tensor, "R L"
 
 
 def at_start(initial: Initial, named: Sequence[tuple[str, Tensor]]) -> list[Tensor]:
-    """Return the tensors at time 0 that belong to some of a network's parameters, in their type and on their device.
+    """Return the tensors at time 0 that belong to some of a network's parameters, in their own type, on their device.
 
     Args:
         initial: a copy of the network's `state_dict()` at time 0, or its tensors at time 0 in the order of `named`.
@@ -62,13 +62,23 @@ def at_start(initial: Initial, named: Sequence[tuple[str, Tensor]]) -> list[Tens
         if missing:
             raise ValueError(f"initial must be a state_dict of this network; it lacks {', '.join(missing)}.")
         start = [initial[name] for name, _ in named]
+    elif isinstance(initial, Iterable):
+        start = list(initial)
     else:
-        start = [weight.detach() for weight in initial]
+        raise ValueError(f"initial must be a state_dict of this network or its tensors, got {type(initial).__name__}.")
+    for tensor in start:
+        if not isinstance(tensor, torch.Tensor):
+            raise ValueError(f"initial must hold tensors, as a state_dict does, got {type(tensor).__name__}.")
+        if tensor.layout is not torch.strided or tensor.is_nested or tensor.is_quantized or tensor.is_meta:
+            raise ValueError(f"initial must hold dense tensors with values, got {tensor.layout} on {tensor.device}.")
     if len(start) != len(named) or any(s.shape != w.shape for s, (_, w) in zip(start, named, strict=False)):
         raise ValueError("initial must hold one tensor a weight of this network, of the same shapes and order.")
+    if any(s.is_complex() and not w.is_complex() for s, (_, w) in zip(start, named, strict=True)):
+        raise ValueError("initial must hold real numbers, as the weights of this network are.")
     if any(s.numel() and s.data_ptr() == w.data_ptr() for s, (_, w) in zip(start, named, strict=True)):
         raise ValueError("initial shares its memory with the network; pass copy.deepcopy(network.state_dict()).")
-    return [s.detach().to(w) for s, (_, w) in zip(start, named, strict=True)]
+    # Not in the weights' type: a start in float32 may be told from weights in bf16 in its own digits alone.
+    return [s.detach().to(w.device) for s, (_, w) in zip(start, named, strict=True)]
 
 
 def _norms(network: nn.Module, initial: Initial) -> tuple[Tensor, Tensor]:

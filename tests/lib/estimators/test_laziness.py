@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from lib.estimators import lazy_training_ratio, relative_change
+from lib.estimators import lazy_training_ratio, linearization_error, relative_change
 from lib.networks import FCN
 
 
@@ -92,3 +92,35 @@ def test_initial_weights_that_moved_along_are_refused(aliased):
 def test_weights_of_another_network_are_refused(initial, sentence):
     with pytest.raises(ValueError, match=sentence):
         lazy_training_ratio(FCN(5, 3, 4, 2), initial)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda state: None, "must be a state_dict of this network or its tensors, got NoneType"),
+        (lambda state: 3, "must be a state_dict of this network or its tensors, got int"),
+        (lambda state: nn.Linear(3, 2), "must be a state_dict of this network or its tensors, got Linear"),
+        (lambda state: nn.Sequential(nn.Linear(3, 2)), "must hold tensors, as a state_dict does, got Linear"),
+        (lambda state: "start.pt", "must hold tensors, as a state_dict does, got str"),
+        (lambda state: {k: v.numpy() for k, v in state.items()}, "must hold tensors, .* got ndarray"),
+        (lambda state: [v.tolist() for v in state.values()], "must hold tensors, .* got list"),
+        (lambda state: {k: v.to("meta") for k, v in state.items()}, "must hold dense tensors .* on meta"),
+        (lambda state: {k: v.to_sparse() for k, v in state.items()}, "must hold dense tensors .* torch.sparse_coo"),
+        (lambda state: {k: v.cfloat() for k, v in state.items()}, "must hold real numbers"),
+    ],
+)
+def test_what_holds_no_initial_weights_is_refused_in_one_sentence(change, sentence):
+    network = FCN(5, 3, 4, 2)
+    initial = change(copy.deepcopy(network.state_dict()))
+    for measure in (lazy_training_ratio, lambda n, i: linearization_error(n, i, torch.ones(2, 4))):
+        with pytest.raises(ValueError, match=f"^initial {sentence}"):
+            measure(network, initial)
+
+
+def test_a_start_in_more_digits_than_the_weights_keeps_them():
+    start = FCN(5, 3, 4, 2).state_dict()
+    network = FCN(5, 3, 4, 2).bfloat16()
+    change = [float((w.double() - start[name].double()).norm()) for name, w in network.state_dict().items()]
+    size = [float(w.double().norm()) for w in start.values()]
+    assert float(lazy_training_ratio(network, start)) == pytest.approx(sum(change) / sum(size), rel=1e-12)
+    assert sum(change) > 0
