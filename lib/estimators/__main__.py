@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import os
@@ -23,8 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure; return the exit status, 1 where something is wrong, told in one sentence."""
     options = _parser().parse_args(arguments)
     try:
-        network, x, y, initial = _read(options)
-        found = _measured(options, network, x, y, initial)
+        with contextlib.redirect_stdout(sys.stderr):  # what the network's own code prints is no result
+            network, x, y, initial = _read(options)
+            found = _measured(options, network, x, y, initial)
         print(_as_json(options, network, x, found) if options.json else _as_table(options, network, x, found))
         sys.stdout.flush()
         return 0
@@ -64,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 def _read(options: argparse.Namespace) -> tuple[nn.Module, Tensor, Tensor | None, dict[str, Tensor] | None]:
     import torch
 
+    from lib.estimators.calls import check_points
     from lib.estimators.loading import from_factory, load_points, load_weights, weights_at
 
     device = _device(options.device)
@@ -74,6 +77,7 @@ def _read(options: argparse.Namespace) -> tuple[nn.Module, Tensor, Tensor | None
         load_weights(network, options.weights)
     floating = (p.dtype for p in network.parameters() if p.is_floating_point())
     x = x.to(next(floating, torch.get_default_dtype()))
+    check_points(x)
     return network.to(device), x.to(device), None if y is None else y.to(device), initial
 
 

@@ -69,7 +69,7 @@ def outputs_of(network: nn.Module, x: Float[Tensor, "n ..."]) -> Float[Tensor, "
     return y
 
 
-def told(error: Exception) -> str:
+def told(error: BaseException) -> str:
     """Return an error's type and its first line."""
     first = (str(error).strip().splitlines() or [""])[0]
     return f"{type(error).__name__}: {first[:200]}"

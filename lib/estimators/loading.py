@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import importlib
 import os
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +21,8 @@ from lib.estimators.calls import check_weights, told
 if TYPE_CHECKING:
     from torch import Tensor
 
+# What NumPy raises at an archive that is damaged, encrypted or packed otherwise.
+_UNREADABLE = (ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 _UNPICKLED = (".pt", ".pth", ".pt2", ".ckpt", ".pkl", ".pickle", ".bin")
 
 
@@ -28,6 +30,7 @@ def from_factory(factory: str) -> nn.Module:
     """Return the network that a function without arguments makes, named as package.module:function.
 
     The working folder comes first while it is imported. A project there may have a `lib` of its own: it gets that one.
+    It sees no arguments in `sys.argv`, since those of this process are none of its own.
 
     Raises:
         ValueError: there is no such function, it raises, or it returns no module with all its weights.
@@ -49,7 +52,7 @@ def from_factory(factory: str) -> nn.Module:
             network = make()
         except (MemoryError, torch.OutOfMemoryError):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ValueError(
                 f"MODEL must be a factory that returns a network; {factory} raised {told(error)}."
             ) from error
@@ -92,9 +95,15 @@ def weights_at(network: nn.Module, path: str | os.PathLike[str]) -> dict[str, Te
     Raises:
         ImportError, ValueError, OSError: as `load_weights`.
     """
-    twin = copy.deepcopy(network)
-    load_weights(twin, path)
-    return twin.state_dict()
+    # Values go in and out again: not every network can be copied (a lock, weights computed from others).
+    tensors = {name: value for name, value in network.state_dict().items() if isinstance(value, torch.Tensor)}
+    before = {name: tensor.clone() for name, tensor in tensors.items()}
+    try:
+        load_weights(network, path)
+        return {name: tensor.clone() for name, tensor in tensors.items()}
+    finally:
+        for name, tensor in tensors.items():
+            tensor.copy_(before[name])
 
 
 def load_points(path: str | os.PathLike[str]) -> tuple[Tensor, Tensor | None]:
@@ -113,7 +122,10 @@ def load_points(path: str | os.PathLike[str]) -> tuple[Tensor, Tensor | None]:
         with archive:
             names = archive.files
             arrays = {name: archive[name] for name in ("x", "y") if name in names}
-    except (ValueError, zipfile.BadZipFile, EOFError) as error:
+        for name, array in arrays.items():
+            if not isinstance(array, np.ndarray):
+                raise ValueError(f"its {name} is no array")
+    except _UNREADABLE as error:
         raise ValueError(
             f"DATA must be an archive of plain arrays, numpy.savez('{path.name}', x=...), and {path} is none "
             f"({told(error)})."
@@ -124,8 +136,11 @@ def load_points(path: str | os.PathLike[str]) -> tuple[Tensor, Tensor | None]:
         raise ValueError(f"x must hold real numbers, got {arrays['x'].dtype} in {path}.")
     if "y" in arrays and arrays["y"].dtype.kind not in "iu":
         raise ValueError(f"y must hold classes as integers, got {arrays['y'].dtype} in {path}.")
+    x = arrays["x"]
+    # torch knows no other order of bytes, and no longer float than NumPy's float64.
+    x = x.astype(np.float64 if x.dtype.itemsize > 8 else x.dtype.newbyteorder("="), copy=False)
     y = torch.from_numpy(arrays["y"].astype(np.int64)) if "y" in arrays else None
-    return torch.from_numpy(np.ascontiguousarray(arrays["x"])), y
+    return torch.from_numpy(np.ascontiguousarray(x)), y
 
 
 @contextmanager
@@ -138,9 +153,12 @@ def _in_its_own_project() -> Iterator[None]:
     for name in ours if shadowed else ():
         del sys.modules[name]
     sys.path.insert(0, here)
+    arguments = sys.argv[1:]
+    del sys.argv[1:]
     try:
         yield
     finally:
+        sys.argv[1:] = arguments
         sys.path.remove(here)
         if shadowed:
             for name in [n for n in sys.modules if n == "lib" or n.startswith("lib.")]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 import os
@@ -9,6 +10,7 @@ import pickle
 import pty
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,13 +18,19 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file, save_model
+from torch import nn
 
 from lib import estimators
 from lib.estimators.__main__ import main
+from lib.estimators.loading import weights_at
 
 ROOT = Path(__file__).parents[3]
 _NUMBER = itertools.count()  # a module keeps its name, so each test has one of its own
 FACTORY = """
+import argparse
+import sys
+import threading
+
 import torch
 from torch import nn
 
@@ -38,6 +46,22 @@ def number():
 
 def broken():
     raise KeyError("no such layer")
+
+def leaves():
+    sys.exit(2)
+
+def talks():
+    print("loading ...")
+    return network()
+
+def parses():
+    argparse.ArgumentParser().parse_args()
+    return network()
+
+def locked():
+    made = network()
+    made.lock = threading.Lock()
+    return made
 """
 
 
@@ -90,6 +114,46 @@ def test_json_holds_what_the_estimators_give(project, capsys):
     assert (content["points"], content["inputs"], content["dtype"], content["device"]) == (5, 6, "float32", "cpu")
 
 
+@pytest.mark.parametrize("kind", ["longdouble", ">f4", ">i2", "uint16", "bool"])
+def test_points_of_every_numeric_type_are_measured_as_floats(project, capsys, kind):
+    x = np.random.default_rng(0).integers(0, 2, size=(3, 6))
+    np.savez("plain.npz", x=x.astype("f4"))
+    np.savez("other.npz", x=x.astype(kind))
+    found = []
+    for data in ("plain.npz", "other.npz"):
+        assert main([_factory(project), data, "--samples", "0", "--json"]) == 0
+        found.append(json.loads(capsys.readouterr().out)["measures"][0]["values"])
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("function", ["talks", "parses", "locked"])
+def test_what_a_factory_says_and_keeps_is_its_own(project, capsys, monkeypatch, function):
+    monkeypatch.setattr(sys, "argv", ["prog", "words", "of", "ours"])
+    command = ["data.npz", "--weights", "end.safetensors", "--initial", "start.safetensors", "--samples", "0", "--json"]
+    found = []
+    for name in ("network", function):
+        assert main([_factory(project, name), *command]) == 0
+        out, err = capsys.readouterr()
+        found.append([one["values"] for one in json.loads(out)["measures"]])
+        assert err == ("loading ...\n" if name == "talks" else "")
+    assert found[0] == found[1]
+    assert sys.argv == ["prog", "words", "of", "ours"]
+
+
+def test_the_weights_at_time_0_are_read_past_the_network_s_own(project):
+    network = _made(_factory(project).partition(":")[0])
+    network.norm = nn.utils.parametrizations.weight_norm(nn.Linear(3, 3))
+    save_file({name: value + 1 for name, value in network.state_dict().items()}, "other.safetensors")
+    before = copy.deepcopy(network.state_dict())
+    then = weights_at(network, "other.safetensors")
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name]) and torch.equal(then[name], before[name] + 1)
+    save_file({"1.weight": torch.zeros(8, 6), "1.bias": torch.zeros(7)}, "short.safetensors")
+    with pytest.raises(ValueError, match="do not fit the network"):
+        weights_at(network, "short.safetensors")
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
 def test_a_table_for_people(project, capsys):
     assert main([_factory(project), "data.npz", "--samples", "0"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -115,6 +179,7 @@ def test_what_is_undefined_is_null_and_said(project, capsys):
     [
         ("missing", [], "raised AttributeError"),
         ("broken", [], "raised KeyError: 'no such layer'"),
+        ("leaves", [], "raised SystemExit: 2"),
         ("number", [], "returned int"),
         ("network", ["--weights", "none.safetensors"], "none.safetensors do not exist"),
         ("network", ["--weights", "weights.pt"], "must be a .safetensors file"),
@@ -148,6 +213,8 @@ def test_what_is_wrong_is_one_sentence(project, capsys, function, options, says)
         (None, "named.npz", "DATA must hold an array x, and named.npz holds images"),
         (None, "words.npz", "x must hold real numbers"),
         (None, "soft.npz", "y must hold classes as integers"),
+        (None, "bytes.npz", "(ValueError: its x is no array)"),
+        (None, "number.npz", "x must have shape (n, ...)"),
         (None, "wide.npz", "network must map (n, ...) to (n, o)"),
     ],
 )
@@ -159,6 +226,9 @@ def test_files_that_are_something_else_are_one_sentence(project, capsys, model, 
     np.savez("words.npz", x=np.array([["a"]]))
     np.savez("soft.npz", x=np.ones((2, 6)), y=np.ones(2))
     np.savez("wide.npz", x=np.ones((2, 7)))
+    np.savez("number.npz", x=1.0)
+    with zipfile.ZipFile("bytes.npz", "w") as archive:
+        archive.writestr("x", b"no array")
     assert main([model or _factory(project), data]) == 1
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("error: ") and err.count("\n") == 1
