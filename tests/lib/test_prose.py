@@ -12,6 +12,7 @@ import pytest
 from lib.prose import (
     change_with_interval,
     extent,
+    formula,
     gluer,
     in_digits,
     p_text,
@@ -136,3 +137,11 @@ def test_no_chapter_writes_html_from_values_by_other_ways():
         code = "\n".join(re.findall(r"^```\{code-cell\}.*?^```$", path.read_text(), re.DOTALL | re.MULTILINE))
         assert not re.findall(r"\.style\.|\.to_html\(|escape=False", code), path.name
         assert set(re.findall(r"\bHTML\((\w+)", code)) <= lib_pages, path.name
+
+
+def test_expressions_are_written_in_one_line():
+    sympy = pytest.importorskip("sympy")
+    m, L = sympy.symbols("m L", positive=True)
+    assert formula(sympy.sqrt(2)) == "√2" and formula(sympy.oo) == "∞"
+    assert formula(L**3 - m) == "L³ − m" and formula(L / sympy.sqrt(m)) == "L/√m"
+    assert formula(m ** sympy.Rational(3, 2)) == "m^(3/2)"

@@ -32,7 +32,7 @@ def test_kinds_are_counted_in_one_sentence():
 def test_the_slides_line_would_need_as_many_inputs_as_outputs():
     entry = algebra.ntk_last_layer()
     assert (entry.kind, entry.texts["only_if"]) == ("slip", "d = o")
-    assert entry.table["plateau"].tolist() == ["1", "sqrt(o)", "1"]
+    assert entry.table["plateau"].tolist() == ["1", "√o", "1"]
 
 
 def test_the_root_is_that_of_the_width():

@@ -88,7 +88,7 @@ def test_initializations_with_equal_arrows_share_their_lines():
 def test_tables_say_what_was_fitted(fits):
     shape = Shape(Interval(0.5, 0.4, 0.6, 5), Interval(-0.1, -0.2, 0.0, 5), 2.0, 1.5)
     (line,) = drawn.shape_table({("he", 50, "T2"): shape}).to_dict("records")
-    assert (line["P over"], line["constant"], line["left"]) == ("plateau alone", "2", "1.50")
+    assert (line["P divided by"], line["constant"], line["factor left"]) == ("plateau alone", "2", "1.50")
     table = drawn.fit_table(fits)
     fit = fits["he", 50, "one scale"]
     assert table["a/b, 95%"].tolist()[1] == f"{fit.ratio:.2g} [{fit.low:.2g}, {fit.high:.2g}]"
