@@ -23,10 +23,11 @@ from lib.figures.style import (
 )
 from lib.trends import paired, paired_keys
 
+# In none of the colours of the initializations, which stand beside them.
 MOMENTS = {
     "start": Look("at initialization", CATEGORIES[5], "o"),
     "epoch 1": Look("after one epoch", CATEGORIES[4], "s"),
-    "loss 0.5": Look("at training loss 0.5", CATEGORIES[1], "D"),
+    "loss 0.5": Look("at training loss 0.5", (0.45, 0.45, 0.45), "D"),
     "end": Look("after 50 epochs", CATEGORIES[6], "^"),
 }
 
