@@ -28,6 +28,8 @@ _PRINTED = {
     r"(?<![\w^)])-(?=\d)": "−",
     " - ": " – ",
 }
+# "+15 [+10, +20]", "0.98 ± 0.01"
+_INTERVAL = re.compile(r"\S+ (?:\[[^\[\],]+, [^\[\],]+\]|± \S+)")
 _INITIALIZATIONS = {"he": "He", "lecun": "LeCun", "ntk": "NTK", "ntk-slides": "NTK (slides)"}
 
 
@@ -46,10 +48,15 @@ def gluer(prefix: str) -> Callable[..., None]:
     return put
 
 
+def _together(value: object) -> object:
+    """Keep an interval and what stands before it on one line."""
+    return _INTERVAL.sub(lambda found: found[0].replace(" ", "\u00a0"), value) if isinstance(value, str) else value
+
+
 def plain_table(frame: pd.DataFrame, uuid: str, precision: int | None = None) -> Styler:
     """Show a table without its index, its texts as texts: what a row brought, such as a reason, is escaped in HTML."""
     labels = {label: html.escape(label) for label in frame.columns if isinstance(label, str)}
-    styler = frame.rename(columns=labels).style.hide(axis="index").set_uuid(uuid)
+    styler = frame.map(_together).rename(columns=labels).style.hide(axis="index").set_uuid(uuid)
     return styler.format(precision=precision, escape="html")
 
 

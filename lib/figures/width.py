@@ -88,7 +88,8 @@ def peaks(rows: pd.DataFrame, samples: pd.DataFrame, in_features: int, out_featu
     width_axis(axes[0], [16, 64, 256, 1024])
     log_axis(axes[0], "over the value of the widest")
     axes[0].legend(fontsize=9)
-    sizes = sorted(samples["samples"].unique())
+    samples = samples.sort_values("samples", kind="stable")  # as the legend has them
+    sizes = samples["samples"].unique()
     shades = dict(zip(sizes, sns.color_palette("crest", len(sizes)), strict=True))
     marks = dict(zip(sizes, MARKERS, strict=False))
 

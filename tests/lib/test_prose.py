@@ -130,6 +130,11 @@ def test_a_table_shows_texts_as_texts():
     assert "0.333333" in plain_table(frame, "here").to_html()
 
 
+def test_an_interval_in_a_table_stays_on_one_line():
+    page = plain_table(pd.DataFrame({"x": ["+15 [+10, +20] of a few", "0.98 ± 0.01"]}), "here").to_html()
+    assert "+15\u00a0[+10,\u00a0+20] of a few" in page and "0.98\u00a0±\u00a00.01" in page
+
+
 def test_no_chapter_writes_html_from_values_by_other_ways():
     """A pandas Styler escapes nothing of itself, and IPython's HTML is for pages that lib wrote."""
     lib_pages = {"theorem1_explorer", "stability_picture", "cards", "verdict_chips", "asked", "behind"}
