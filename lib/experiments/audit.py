@@ -24,6 +24,7 @@ from lib.rows import RESULTS, Task, audits, stacks
 from lib.rows.agreement import differences, moment, names, same_processor
 from lib.rows.audits import Audited
 from lib.sweeps.computing import train_stack
+from lib.sweeps.executors import check_device
 from lib.sweeps.progress import Progress
 
 # What a page can afford while it is built: cells that take so many seconds are repeated whole.
@@ -96,6 +97,7 @@ def audit(
     Raises:
         ValueError: an option is out of range, there is nothing to replay, or a row's key is not its configuration's.
     """
+    check_device(device, local=True)
     if epochs is not None:
         checks.one_of((1, 5, 10, 25, 50), epochs=epochs)
     return _audit(_cells(rows), cells, seed, lambda cell: _until(cell, epochs), root, device, weights)
@@ -224,7 +226,8 @@ def _until(cell: Cell, epochs: int | None) -> int | None:
     task = cell[0][0]
     if epochs is None or task.kind:
         return None
-    ends = {int(m["epoch"]) for _, row in cell for m in row["measurements"] if moment(m).startswith("epoch ")} - {0}
+    whole = [m for _, row in cell for m in row["measurements"] if moment(m).startswith("epoch ") and _timed(m)]
+    ends = {end for m in whole if (end := int(m["epoch"])) > 0}
     last = max((end for end in ends if end <= round(epochs * _stretch(task))), default=min(ends, default=task.epochs))
     return None if last >= task.epochs else last
 
@@ -303,8 +306,17 @@ def _processor(provenance: Row) -> str:
 
 
 def _first(row: Row, until: int) -> list[Row]:
-    """Return the measurements up to the end of an epoch."""
-    return [m for m in row["measurements"] if m.get("epoch") is not None and m["epoch"] <= until]
+    """Return the measurements up to the end of an epoch, and what tells none where it must: no training has that."""
+    return [
+        m
+        for m in row["measurements"]
+        if (m["epoch"] <= until if _timed(m) else m.get("epoch") is not None or moment(m).startswith("epoch "))
+    ]
+
+
+def _timed(measurement: Row) -> bool:
+    """Return whether a measurement tells the epoch of its moment, as one at a loss that was never reached does not."""
+    return isinstance(measurement.get("epoch"), (int, float))
 
 
 def _values(row: Row) -> int:

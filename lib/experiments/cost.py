@@ -57,8 +57,9 @@ class CostModel:
             raise ValueError(
                 f"devices must be at least 1 and efficiency in (0, 1], got {devices!r} and {efficiency!r}."
             )
-        busy = [0.0] * devices
-        for seconds in sorted((self.seconds(s[0], len(s)) for s in stacks(tasks)), reverse=True):
+        found = sorted((self.seconds(s[0], len(s)) for s in stacks(tasks)), reverse=True)
+        busy = [0.0] * max(1, min(devices, len(found)))  # more have nothing to do
+        for seconds in found:
             heapq.heappush(busy, heapq.heappop(busy) + seconds)
         return max(busy) / (efficiency if devices > 1 else 1) / 3600
 
@@ -74,7 +75,7 @@ def kinds(rows: Iterable[dict[str, Any]]) -> dict[Kind, list[dict[str, Any]]]:
     for row in rows:
         made = row["provenance"]
         training = "kind" not in row["configuration"]
-        if training and row.get("failure") is None and made.get("hardware") and made.get("seconds"):
+        if training and row.get("failure") is None and made.get("hardware") and _seconds(row) > 0:
             kind = Kind(made["hardware"], made.get("threads"))
             found.setdefault(kind, []).append(row)
     return dict(sorted(found.items(), key=lambda item: -len(_observations(item[1]))))
@@ -154,7 +155,7 @@ def hold_out(rows: Iterable[dict[str, Any]], seed: int = 0, folds: int = 3) -> H
     for number in range(folds):
         model = fit([row for row in rows if fold[repr(_cell(row))] != number])
         for row in _stacked([row for row in rows if fold[repr(_cell(row))] == number]):
-            replicas = row["provenance"].get("stacked", 1)
+            replicas = _replicas(row)
             measured = _seconds(row)
             predicted = float(np.dot(model.coefficients, _counted(row)))
             lines.append((Task.of(row["configuration"]), replicas, measured, predicted))
@@ -173,10 +174,18 @@ def _best_timed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _seconds(row: dict[str, Any]) -> float:
-    """Return what a row's stack took: on one thread the processor's time, which other programs do not lengthen."""
+    """Return what a row's stack took, 0 where it does not tell.
+
+    On one thread that is the processor's time, which other programs do not lengthen.
+    """
     made = row["provenance"]
     alone = made.get("cpu_seconds") if made.get("threads") == 1 else None
-    return (alone or made["seconds"]) * made.get("stacked", 1)
+    return (alone or made.get("seconds") or 0.0) * _replicas(row)
+
+
+def _replicas(row: dict[str, Any]) -> int:
+    """Return how many rows were computed together; early ones do not tell and were computed alone."""
+    return row["provenance"].get("stacked") or 1
 
 
 def _stacked(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -193,7 +202,7 @@ def _counted(row: dict[str, Any]) -> Work:
     measured = [m for m in row["measurements"] if m.get("epoch") is not None]
     return work(
         Task.of(row["configuration"]),
-        row["provenance"].get("stacked", 1),
+        _replicas(row),
         measurements=len(measured),
         complete=any("P_train" in m for m in measured),
     )

@@ -75,7 +75,7 @@ def moment(measurement: Mapping[str, Any]) -> str:
     if share is not None or common is not None:
         return f"share {share}, {common}"
     epoch = measurement.get("epoch")
-    return f"epoch {epoch:g}" if isinstance(epoch, (int, float)) else f"epoch {epoch}"
+    return f"epoch {epoch:g}" if isinstance(epoch, (int, float)) else f"epoch {epoch!r}"
 
 
 def names(row: Mapping[str, Any]) -> set[str]:
@@ -123,7 +123,7 @@ def differences(
                 apart = 0.0
             elif nearby and name not in WHEN:
                 most = _ALLOWED_NEARBY
-            elif name == "P" and (measurement.get("epoch") or 0) <= tight_until:
+            elif name == "P" and (other.get("epoch") or 0) <= tight_until:
                 most = allowed(True, same)
             # What the other one does not speak of is undefined there, as early rows say of `reached` by None.
             found.append(Difference(when, name, value, replayed, apart, most))

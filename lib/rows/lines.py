@@ -14,7 +14,7 @@ from typing import IO, Any, NoReturn
 # 2: a row has a "trace" (None where no training was followed), and its provenance tells routes; 1: it lacks both.
 SCHEMA = 2
 _BLOCK = 2**16
-_NUMBERS = ("seconds", "cpu_seconds", "stacked", "threads")
+_NUMBERS, _TEXTS = ("seconds", "cpu_seconds", "stacked", "threads"), ("hardware", "date")
 
 
 class Row(dict[str, Any]):
@@ -66,6 +66,9 @@ def defect(row: Mapping[str, Any]) -> str | None:
     for name in _NUMBERS:
         if not isinstance(value := row["provenance"].get(name), (int, float, type(None))):
             return f"{name} of the provenance must be a number or null, got {value!r}"
+    for name in _TEXTS:
+        if not isinstance(value := row["provenance"].get(name), (str, type(None))):
+            return f"{name} of the provenance must be a text or null, got {value!r}"
     return None
 
 

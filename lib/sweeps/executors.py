@@ -46,11 +46,21 @@ _LOOK_EVERY, _GONE_AFTER = 5, 30
 def check_device(device: str, local: bool) -> None:
     """Raise ValueError unless the name is a torch device's and, where it trains locally, the device is there."""
     try:
-        kind = torch.device(device).type
+        kind, index = torch.device(device).type, torch.device(device).index or 0
     except (RuntimeError, TypeError):
         raise ValueError(f"device must be a torch device such as cpu, cuda or cuda:1, got {device!r}.") from None
-    if local and kind == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device {device!r} is not there: torch {torch.__version__} sees no CUDA device; use 'cpu'.")
+    if local and kind == "cuda" and index >= torch.cuda.device_count():
+        count = torch.cuda.device_count() or "no"
+        raise ValueError(
+            f"device {device!r} is not there: torch {torch.__version__} sees {count} CUDA device; use 'cpu'."
+        )
+    if local and kind not in ("cpu", "cuda"):
+        try:
+            torch.zeros(1, device=device).item()  # one without numbers, such as meta, has none to give
+        except (RuntimeError, AssertionError, ImportError):
+            raise ValueError(
+                f"device {device!r} is not there: torch {torch.__version__} computes nothing on it; use 'cpu'."
+            ) from None
 
 
 def train_all(

@@ -72,6 +72,7 @@ FORGERIES = {
     "a quantity left out": lambda row: [m.pop("P_train", None) for m in row["measurements"]],
     "a quantity that was not": lambda row: at(row, 5).update(margin=1.0),
     "a matched loss": lambda row: row["measurements"][-1].update(epoch=2.5, step=8),
+    "a matched loss without its epoch": lambda row: row["measurements"][-1].update(epoch=[1], reached=0.5),
     "a failure": lambda row: row.update(failure="diverged: the training loss is not finite in epoch 3"),
     "the trace": lambda row: row["trace"].update(kappa=[1.0] * len(row["trace"]["kappa"])),
 }
@@ -109,6 +110,22 @@ def test_the_first_epochs_alone_do_not_see_later_ones_and_say_so(honest):
     assert outcome.deviating == 0
     assert (outcome.lines["unseen"] > 20).all()
     assert "were not looked at" in in_words(outcome)
+
+
+@pytest.mark.parametrize("epoch", [None, [1], "5", -3])
+def test_a_measurement_without_its_epoch_deviates_however_few_epochs_are_looked_at(honest, epoch):
+    def change(row):
+        at(row, 5).update(epoch=epoch)
+
+    cell = [row for row in honest if row["configuration"]["width"] == 12]
+    assert audit(altered(cell, change), cells=1, epochs=1).deviating == len(cell)
+
+
+def test_measurements_without_any_epoch_deviate_whatever_is_looked_at(honest):
+    cell = [row for row in honest if row["configuration"]["width"] == 12]
+    gone = altered(cell, lambda row: [measurement.pop("epoch") for measurement in row["measurements"]])
+    for epochs in (1, None):
+        assert audit(gone, cells=1, epochs=epochs).deviating == len(cell)
 
 
 def test_other_hardware_is_allowed_more(honest):
@@ -207,6 +224,8 @@ def test_an_unknown_setting_is_named_with_its_line(store, honest):
         ({"cells": 0}, "cells must be an integer of at least 1, got 0"),
         ({"epochs": 0}, "epochs must be one of 1, 5, 10, 25, 50, got 0"),
         ({"epochs": True}, "epochs must be one of 1, 5, 10, 25, 50, got True"),
+        ({"device": "foo"}, "device must be a torch device such as cpu, cuda or cuda:1, got 'foo'"),
+        ({"device": "meta"}, "device 'meta' is not there"),
         ({"epochs": 3}, "epochs must be one of 1, 5, 10, 25, 50, got 3"),
     ],
 )

@@ -81,6 +81,20 @@ def test_the_rows_of_one_stack_are_one_observation():
     assert cost.fit(stack).seconds(configuration(seed=0), 3) == pytest.approx(60, rel=0.01)
 
 
+@pytest.mark.parametrize("told", [{}, {"stacked": None}])
+def test_a_row_that_tells_no_stack_was_computed_alone(told):
+    row = made(configuration(), 1, 60.0)
+    row["provenance"] = {name: value for name, value in row["provenance"].items() if name != "stacked"} | told
+    assert cost.fit([row]) == cost.fit([made(configuration(), 1, 60.0)])
+
+
+@pytest.mark.parametrize("changes", [{"seconds": -60.0}, {"cpu_seconds": -1.0}, {"seconds": None}, {"stacked": -3}])
+def test_a_row_whose_time_is_none_tells_no_cost(changes):
+    row = made(configuration(), 1, 60.0)
+    row["provenance"] |= changes
+    assert cost.kinds([row]) == {}
+
+
 def test_what_one_row_does_not_tell_keeps_the_built_in_ratios():
     fitted, built_in = cost.fit([made(configuration(), 1, 1000.0)]).coefficients, CostModel().coefficients
     ratios = np.array(fitted) / np.array(built_in)
@@ -167,7 +181,8 @@ def test_stacks_are_spread_over_devices_longest_first():
     assert model.hours(cells) == pytest.approx(3, rel=0.01)
     assert model.hours(cells, 2) == pytest.approx(2, rel=0.01)
     assert model.hours(cells, 2, efficiency=0.5) == pytest.approx(4, rel=0.01)
-    assert model.hours(cells, 64) == pytest.approx(1, rel=0.01)
+    for many in (64, 10**40):
+        assert model.hours(cells, many) == pytest.approx(1, rel=0.01)
     for wrong in ((0, 1.0), (1, 0.0), (2, 1.5)):
         with pytest.raises(ValueError, match="devices must be at least 1 and efficiency in"):
             model.hours(cells, *wrong)

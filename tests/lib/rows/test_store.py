@@ -125,6 +125,7 @@ def without(name, **changes):
         (without("failure", failure=3), "failure must be a text or null, got 3"),
         (without("measurements", measurements=[{"P": math.nan}]), "it holds the number NaN; what is undefined is null"),
         (without("measurements", measurements=[{"P": -math.inf}]), "it holds the number -Infinity; what is undefined"),
+        (without("provenance", provenance={"hardware": {}}), r"hardware of the provenance must be a text or"),
         (without("provenance", provenance={"seconds": 7}).replace("7", "1e999"), "it holds the number 1e999; what is"),
     ],
 )

@@ -347,6 +347,13 @@ def test_what_is_no_device_is_refused(store, small, device):
     assert not store.path.exists()
 
 
+@pytest.mark.parametrize("device", ["meta", "xla", "cuda:99"])
+def test_a_device_that_computes_nothing_here_is_refused(store, small, device):
+    with pytest.raises(ValueError, match=rf"^device '{device}' is not there: torch \S+ .*; use 'cpu'\.$"):
+        sweep([small()], store, device=device)
+    assert not store.path.exists()
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
 def test_a_device_that_is_not_there_is_refused_here_but_not_for_a_cluster(store, small):
     with pytest.raises(ValueError, match=r"device 'cuda' is not there: torch \S+ sees no CUDA device; use 'cpu'"):
