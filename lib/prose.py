@@ -28,6 +28,9 @@ _PRINTED = {
     r"(?<![\w^)])-(?=\d)": "−",
     " - ": " – ",
 }
+# The whole part of a number, alone or before an interval; and the spaces that are as wide as its signs.
+_NUMBER = re.compile(r"[+−]?\d[\d,]*(?=(?:\.\d+)?(?:[\s%]|$))")
+_BLANK = {ord(sign): "\u2007" for sign in "+−0123456789"} | {ord(","): "\u2008"}
 # "+15 [+10, +20]", "0.98 ± 0.01"
 _INTERVAL = re.compile(r"\S+ (?:\[[^\[\],]+, [^\[\],]+\]|± \S+)")
 _INITIALIZATIONS = {"he": "He", "lecun": "LeCun", "ntk": "NTK", "ntk-slides": "NTK (slides)"}
@@ -53,10 +56,26 @@ def _together(value: object) -> object:
     return _INTERVAL.sub(lambda found: found[0].replace(" ", "\u00a0"), value) if isinstance(value, str) else value
 
 
+def _aligned(column: pd.Series) -> pd.Series:
+    """Put the points of a column's first numbers below each other, by spaces as wide as what they stand for."""
+    found = [_NUMBER.match(value) if isinstance(value, str) else None for value in column]
+    if any(one is None and value not in ("", "–") for one, value in zip(found, column, strict=True)):
+        return column
+    longest = max((one[0] for one in found if one), key=len, default="")
+    padding = longest.translate(_BLANK)
+    return column.where(
+        [one is None for one in found],
+        [
+            padding[: len(longest) - len(one[0])] + value if one else value
+            for one, value in zip(found, column, strict=True)
+        ],
+    )
+
+
 def plain_table(frame: pd.DataFrame, uuid: str, precision: int | None = None) -> Styler:
     """Show a table without its index, its texts as texts: what a row brought, such as a reason, is escaped in HTML."""
     labels = {label: html.escape(label) for label in frame.columns if isinstance(label, str)}
-    styler = frame.map(_together).rename(columns=labels).style.hide(axis="index").set_uuid(uuid)
+    styler = frame.map(_together).apply(_aligned).rename(columns=labels).style.hide(axis="index").set_uuid(uuid)
     return styler.format(precision=precision, escape="html")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 import re
 from pathlib import Path
@@ -128,6 +129,22 @@ def test_a_table_shows_texts_as_texts():
     assert "<script" not in page and "<b>" not in page and "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "m &lt; 5 &amp; $m^2$" in page and "0.33" in page and "0.333" not in page
     assert "0.333333" in plain_table(frame, "here").to_html()
+
+
+@pytest.mark.parametrize(
+    ("column", "shown"),
+    [
+        (["2.08", "30.3", "137"], ["  2.08", " 30.3", "137"]),
+        (["+15 [+10, +20]", "–", "−5 [−9, −1]"], ["+15 [+10, +20]", "–", " −5 [−9, −1]"]),
+        (["1,440", "", "12.5%"], ["1,440", "", "   12.5%"]),
+        (["12 a", "x"], ["12 a", "x"]),
+        (["2⁵", "2¹⁰"], ["2⁵", "2¹⁰"]),
+    ],
+)
+def test_points_of_numbers_stand_below_each_other(column, shown):
+    page = plain_table(pd.DataFrame({"x": column}), "here").to_html()
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", page)
+    assert [html.unescape(cell).translate(dict.fromkeys((0xA0, 0x2007, 0x2008), " ")) for cell in cells] == shown
 
 
 def test_an_interval_in_a_table_stays_on_one_line():
