@@ -20,6 +20,7 @@ from book.project import Project
 
 FILE = "CITATION.cff"
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_PARTS = ("family", "given")
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,13 @@ def read_citation(project: Project) -> Citation:
         title=_text(whole, "title"),
         abstract=" ".join(_text(whole, "abstract").split()),
         authors=_people(whole),
-        keywords=tuple(str(word) for word in whole.get("keywords") or ()),
+        keywords=tuple(_listed(whole, "keywords", str)),
         version=_text(whole, "version"),
         day=day,
         license=_text(whole, "license"),
         papers=tuple(
-            Paper(_text(paper, "title"), _people(paper), int(paper["year"]), _text(paper, "doi"))
-            for paper in whole.get("references") or ()
+            Paper(_text(paper, "title"), _people(paper), _year(paper), _text(paper, "doi"))
+            for paper in _listed(whole, "references", dict)
         ),
         repository=repository,
     )
@@ -91,12 +92,26 @@ def _text(mapping: Mapping[str, Any], name: str) -> str:
     return value
 
 
+def _year(mapping: Mapping[str, Any]) -> int:
+    value = mapping.get("year")
+    if type(value) is not int:
+        raise BookError(f"{FILE}: year must be a number, got {value!r}.")
+    return value
+
+
+def _listed(mapping: Mapping[str, Any], name: str, kind: type) -> list[Any]:
+    """Return a list of mappings or of texts; an empty one where the field is missing."""
+    value = mapping.get(name) or []
+    if not isinstance(value, list) or not all(isinstance(one, kind) for one in value):
+        raise BookError(f"{FILE}: {name} must be a list of {'texts' if kind is str else 'mappings'}, got {value!r}.")
+    return value
+
+
 def _people(mapping: Mapping[str, Any]) -> tuple[str, ...]:
     """Return names as catalogues sort them, "Family, Given", or the name of a group."""
-    people = mapping.get("authors") or ()
     names = tuple(
-        person["name"] if "name" in person else f"{person['family-names']}, {person['given-names']}"
-        for person in people
+        _text(person, "name") if "name" in person else ", ".join(_text(person, f"{part}-names") for part in _PARTS)
+        for person in _listed(mapping, "authors", dict)
     )
     if not names:
         raise BookError(f'{FILE}: "{mapping.get("title")}" has no authors.')
@@ -153,7 +168,16 @@ def minimum_python(project: Project) -> str:
 
 
 def _package(project: Project) -> dict[str, Any]:
-    return tomllib.loads(read_text(project.root / "pyproject.toml", "pyproject.toml"))["project"]
+    """Return what pyproject.toml says of the package."""
+    name = "pyproject.toml"
+    try:
+        package = tomllib.loads(read_text(project.root / name, name)).get("project")
+    except tomllib.TOMLDecodeError as error:
+        raise BookError(f"{name} is no TOML: {error}. Look for a byte order mark or a mark of a conflict.") from error
+    for field, kind, said in (("name", str, "text"), ("requires-python", str, "text"), ("dependencies", list, "list")):
+        if not isinstance(package, dict) or not isinstance(package.get(field), kind):
+            raise BookError(f"{name} must have a [project] with a {said} {field}; restore it from version control.")
+    return package
 
 
 def _person(name: str) -> dict[str, str]:

@@ -80,12 +80,36 @@ def test_a_change_is_told_by_check_and_mended_by_metadata(cited, edit, capsys):
         ("date-released: 2", "date-released: around 2", "date-released must be a day like 2026-01-31"),
         ("license: MIT\n", "", "license must be a text, got None"),
         ('authors:\n  - name: "The authors of this book"\n', "", "has no authors"),
+        ("keywords:\n", "keywords: one\nwords:\n", "keywords must be a list of texts, got 'one'"),
+        ('  - name: "The authors of this book"', "  - someone", "authors must be a list of mappings, got ["),
+        ("year: 2022", "year: soon", "year must be a number, got 'soon'"),
         ("license: MIT\n", "license: MIT\nrepository-code: https://example.org/other\n", "repository-code must be"),
     ],
 )
 def test_a_wrong_citation_is_refused_in_one_sentence(cited, edit, refused, old, new, sentence):
     edit(cited.root / FILE, old, new)
     assert sentence in refused(lambda: read_citation(cited))
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("\ufeff{}", "pyproject.toml is no TOML: Invalid statement (at line 1, column 1). Look for a byte order mark"),
+        ("<<<<<<< HEAD\n{}", "pyproject.toml is no TOML: Invalid statement"),
+        ("[tool.ruff]\n", "pyproject.toml must have a [project] with a text name"),
+        ("project = 3\n", "pyproject.toml must have a [project] with a text name"),
+        ('[project]\nname = "n"\nrequires-python = 3\n', "pyproject.toml must have a [project] with a text requires-p"),
+        ('[project]\nname = "n"\nrequires-python = ">=3"\n', "must have a [project] with a list dependencies"),
+    ],
+)
+def test_a_package_that_cannot_be_read_is_one_sentence_and_nothing_is_written(cited, content, sentence, capsys):
+    path, made = cited.root / "pyproject.toml", cited.root / "codemeta.json"
+    path.write_text(content.replace("{}", path.read_text(encoding="utf-8")), encoding="utf-8")
+    before = made.read_bytes()
+    for command, code in (("check", 1), ("metadata", 2)):
+        assert main([command], root=cited.root) == code
+        assert sentence in capsys.readouterr().err
+    assert made.read_bytes() == before
 
 
 def test_the_repository_s_address_reaches_all_of_them(cited, edit):
