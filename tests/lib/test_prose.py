@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import html
 import math
 import re
@@ -48,6 +49,9 @@ def test_scientific(value, digits, text):
 )  # fmt: skip
 def test_significant(value, text):
     assert significant(value).replace("\u00a0", " ") == text
+
+
+CHAPTERS = Path(__file__).parents[2] / "chapters"
 
 
 def test_significant_digits_as_many_as_asked():
@@ -155,7 +159,7 @@ def test_an_interval_in_a_table_stays_on_one_line():
 def test_no_chapter_writes_html_from_values_by_other_ways():
     """A pandas Styler escapes nothing of itself, and IPython's HTML is for pages that lib wrote."""
     lib_pages = {"theorem1_explorer", "stability_picture", "cards", "verdict_chips", "asked", "behind"}
-    for path in sorted((Path(__file__).parents[2] / "chapters").glob("*.md")):
+    for path in sorted(CHAPTERS.glob("*.md")):
         code = "\n".join(re.findall(r"^```\{code-cell\}.*?^```$", path.read_text(), re.DOTALL | re.MULTILINE))
         assert not re.findall(r"\.style\.|\.to_html\(|escape=False", code), path.name
         assert set(re.findall(r"\bHTML\((\w+)", code)) <= lib_pages, path.name
@@ -167,3 +171,16 @@ def test_expressions_are_written_in_one_line():
     assert formula(sympy.sqrt(2)) == "√2" and formula(sympy.oo) == "∞"
     assert formula(L**3 - m) == "L³ − m" and formula(L / sympy.sqrt(m)) == "L/√m"
     assert formula(m ** sympy.Rational(3, 2)) == "m^(3/2)"
+
+
+def test_no_chapter_drops_a_table():
+    """A table that is neither a cell's last expression nor displayed is computed and seen by nobody."""
+    dropped = []
+    for path in sorted(CHAPTERS.glob("*.md")):
+        for code in re.findall(r"```\{code-cell\} ipython3\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL):
+            tree = ast.parse(re.sub(r"\A(?:(?::\w+:.*\n)+|---\n.*?\n---\n)", "", code, flags=re.DOTALL))
+            shown = tree.body[-1:]
+            calls = [line for line in ast.walk(tree) if isinstance(line, ast.Expr) and isinstance(line.value, ast.Call)]
+            names = [(line, getattr(line.value.func, "id", "")) for line in calls if line not in shown]
+            dropped += [f"{path.name}: {name}" for _, name in names if name in ("plain_table", "claim_table", "HTML")]
+    assert dropped == []
