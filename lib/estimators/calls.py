@@ -17,6 +17,8 @@ def check_points(x: Tensor) -> None:
     """Raise ValueError unless x holds at least one point of at least one real number, of a type with derivatives."""
     if not isinstance(x, torch.Tensor):
         raise ValueError(f"x must be a tensor of points, got {type(x).__name__}.")
+    if x.is_nested:
+        raise ValueError("x must be one dense tensor, got a nested one; measure points of different shapes one by one.")
     if x.ndim < 2 or x.numel() == 0:
         raise ValueError(f"x must have shape (n, ...) with at least one point, got {tuple(x.shape)}.")
     if not x.is_floating_point() or x.layout is not torch.strided or x.device.type == "meta":

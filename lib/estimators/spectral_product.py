@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def spectral_norm_product(network: nn.Module) -> Float[Tensor, " R"]:
-    """Return (1/α) Π_l ‖W_l‖₂, which no ‖J(x)‖₂ exceeds, in float64.
+    """Return (1/α) Π_l ‖W_l‖₂, which no ‖J(x)‖₂ exceeds, in float64; NaN where a weight is not finite.
 
     Args:
         network: an `FCN` of R replicas, or the plain `nn.Sequential` of one (R = 1).
@@ -31,5 +31,10 @@ def spectral_norm_product(network: nn.Module) -> Float[Tensor, " R"]:
     stack = fully_connected(network)
     if stack is None:
         raise ValueError(f"network must be an FCN, or its plain nn.Sequential, got {type(network).__name__}.")
-    norms = [torch.linalg.matrix_norm(weight.detach().double(), 2) for weight in stack.weights]
-    return torch.stack(norms).prod(dim=0) / stack.alpha
+    return torch.stack([_norms(weight.detach().double()) for weight in stack.weights]).prod(dim=0) / stack.alpha
+
+
+def _norms(weights: Float[Tensor, "R a b"]) -> Float[Tensor, " R"]:
+    # The singular values of what is not finite raise, for all replicas at once.
+    finite = weights.flatten(1).isfinite().all(dim=1)
+    return torch.linalg.matrix_norm(weights.nan_to_num(0, 0, 0), 2).where(finite, torch.nan)

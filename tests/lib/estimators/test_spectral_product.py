@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import pytest
 import torch
 
 from lib.estimators import jacobian, spectral_norm_product
@@ -21,3 +24,14 @@ def test_no_jacobian_exceeds_it():
     x = torch.randn(50, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     largest = torch.linalg.matrix_norm(jacobian(network, x), 2).amax(dim=1)
     assert (largest <= spectral_norm_product(network)).all()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_diverged_replica_has_none_and_the_others_keep_theirs(value):
+    network = FCN(8, 2, 6, 1, replicas=2)
+    expected = spectral_norm_product(network)[1]
+    with torch.no_grad():
+        network.weights[0][0, 0, 0] = value
+    found = spectral_norm_product(network)
+    assert found[0].isnan() and found[1] == expected
+    assert spectral_norm_product(network.module(0)).isnan().all()

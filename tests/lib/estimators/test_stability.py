@@ -16,6 +16,7 @@ from lib.estimators import (
     relative_stability,
     rms_stability,
 )
+from lib.estimators.calls import check_points
 from lib.networks import FCN
 
 F64 = {"dtype": torch.float64}
@@ -209,3 +210,10 @@ def test_no_point_no_stability(shape):
     for estimator in (perturbation_stability, relative_stability, monte_carlo_stability, jacobian):
         with pytest.raises(ValueError, match=r"x must have shape \(n, \.\.\.\) with at least one point"):
             estimator(network, torch.zeros(shape))
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_nested_points_are_refused():
+    # By themselves: who checks shapes in tests cannot ask a nested tensor for its own.
+    with pytest.raises(ValueError, match="x must be one dense tensor, got a nested one"):
+        check_points(torch.nested.nested_tensor([torch.ones(3), torch.ones(3)]))
