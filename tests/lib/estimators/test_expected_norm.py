@@ -75,8 +75,20 @@ EXTREME = {
 def test_extreme_spectra(name, scale):
     values = EXTREME[name]
     got = float(expected_gaussian_norm(torch.tensor(values * scale)))
-    error = 1e-8 if len(values) <= 10 else 1e-6
-    assert got == pytest.approx(math.sqrt(scale) * reference(values), rel=error)
+    assert got == pytest.approx(math.sqrt(scale) * reference(values), rel=1e-8)
+
+
+@pytest.mark.parametrize(("many", "small"), [(90, 0.04), (1000, 4e-3), (1000, 1e-2), (10_000, 4e-4)])
+def test_one_large_eigenvalue_beside_a_long_tail(many, small):
+    # Σ λ/(1 + 2λt) and Π (1 + 2λt) of two values are sums and products of two terms, by a fine rule in log t.
+    u = np.linspace(-60, 60, 6001)
+    t, total = np.exp(u), 1 + many * small
+    large, tail = 1 / total, small / total
+    product = np.exp(u / 2 - 0.5 * (np.log1p(2 * large * t) + many * np.log1p(2 * tail * t)))
+    terms = large / (1 + 2 * large * t) + many * tail / (1 + 2 * tail * t)
+    exact = math.sqrt(total / math.pi) * float((product * terms).sum()) * (u[1] - u[0])
+    got = float(expected_gaussian_norm(torch.tensor([1.0] + [small] * many, dtype=torch.float64)))
+    assert got == pytest.approx(exact, rel=1e-8)
 
 
 def test_a_zero_spectrum_gives_zero_and_a_nan_gives_nan():
