@@ -19,6 +19,7 @@ from lib.estimators import perturbation_stability
 from lib.estimators.spectrum import outputs
 from lib.estimators.stability import relative_to_output
 from lib.experiments.convolutional import pass_seconds
+from lib.labels import predicted
 from lib.networks import FCN
 from lib.rows import Conditions, Outcome, Task, seeds
 from lib.seeds import check_seed
@@ -243,7 +244,7 @@ def measure(network: Stack, data: Dataset, attack: Attack) -> list[dict[str, Any
     stability = perturbation_stability(network, x)
     f = outputs(network, x)
     columns = {
-        "test_accuracy": (outputs(network, data.x_test).argmax(dim=-1) == data.y_test).double().mean(dim=1),
+        "test_accuracy": (predicted(outputs(network, data.x_test)) == data.y_test).double().mean(dim=1),
         "natural_accuracy": found.correct.double().mean(dim=1),
         "robust_accuracy": found.robust.double().mean(dim=1),
         "stability": found.stable.double().mean(dim=1),

@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 
 from lib.data import Dataset
+from lib.labels import predicted
 from lib.stack import Stack
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def evaluate(
 ) -> tuple[Float[Tensor, " R"], Float[Tensor, " R"] | None]:
     """Return the mean loss and, for class labels, the accuracy of every replica on (x, y).
 
+    Outputs that are not finite are no class.
+
     Raises:
         ValueError: the loss is unknown or the targets do not fit it.
     """
@@ -105,7 +108,7 @@ def evaluate(
     for f, goals in _forward(network, x, targets):
         total += _example_losses(f, goals, loss).sum(dim=1)
         if labels is not None:
-            hits += (f.argmax(dim=-1) == labels[seen : seen + f.shape[1]]).sum(dim=1)
+            hits += (predicted(f) == labels[seen : seen + f.shape[1]]).sum(dim=1)
         seen += f.shape[1]
     return total / len(x), None if labels is None else hits / len(x)
 

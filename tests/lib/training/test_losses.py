@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lib.training.losses import gradient_, log_softmax
+from lib.networks import FCN
+from lib.training.losses import evaluate, gradient_, log_softmax
 
 
 @pytest.mark.parametrize("shape", [(7, 10), (3, 64, 10), (1, 1, 2), (2, 5, 1000)])
@@ -27,3 +28,13 @@ def test_the_gradient_is_autograds_and_the_total_gains_the_loss(loss):
     gradient_(output, rows, loss, total)
     torch.testing.assert_close(output, expected)
     torch.testing.assert_close((total - 1).sum(-1), each.detach())
+
+
+def test_a_network_that_has_diverged_is_right_nowhere():
+    network = FCN(4, 2, 6, 3, replicas=2)
+    x = torch.randn(5, 6, generator=torch.Generator().manual_seed(2))
+    y = network(x)[0].argmax(dim=-1)
+    with torch.no_grad():
+        network.weights[0][1] = torch.nan
+    assert evaluate(network, x, y)[1].tolist() == [1, 0]
+    assert evaluate(network, x, torch.zeros_like(y))[1][1] == 0
