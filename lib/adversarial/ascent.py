@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from lib import checks
+from lib.adversarial.classifier import classifier
+from lib.adversarial.resolution import check_shift, wide
 from lib.balls import step_in_ball, uniform_in_ball, unit
-from lib.estimators.measuring import measured
+from lib.estimators.calls import check_points
+from lib.labels import class_labels
 from lib.seeds import generator
 from lib.stack import Stack
 from lib.training.losses import log_softmax
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lib.estimators.subject import Subject
+    from lib.labels import Labels
 
 NORMS = ("linf", "l2")
 # A gradient at points of every replica: (points (R, n, ...), targets (R, n, o)) -> (losses (R, n), gradient).
@@ -56,12 +62,12 @@ class Attack:
     pixels: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        checks.positive(epsilon=self.epsilon)
+        object.__setattr__(self, "epsilon", checks.positive(epsilon=self.epsilon))
         checks.one_of(NORMS, norm=self.norm)
         checks.integers(steps=self.steps)
         if self.step_size is not None:
-            checks.positive(step_size=self.step_size)
-        if self.pixels is not None and not (len(self.pixels) == 2 and self.pixels[0] < self.pixels[1]):
+            object.__setattr__(self, "step_size", checks.positive(step_size=self.step_size))
+        if self.pixels is not None and not _is_range(self.pixels):
             raise ValueError(f"pixels must be (low, high) with low < high, got {self.pixels!r}.")
 
     @property
@@ -70,7 +76,11 @@ class Attack:
         return 2.5 * self.epsilon / self.steps if self.step_size is None else self.step_size
 
     def check(self, x: Tensor) -> None:
-        """Raise ValueError unless points lie in the range of pixels."""
+        """Raise ValueError unless points are finite, lie in the range of pixels, and resolve the ball and a step."""
+        entries = math.sqrt(x[0].numel()) if self.norm == "linf" else 1.0
+        check_shift(x, "epsilon", self.epsilon, self.epsilon * entries)
+        name = "2.5·epsilon/steps" if self.step_size is None else "step_size"
+        check_shift(wide(x), name, self.step, self.step * entries)
         if self.pixels is None:
             return
         low, high = float(x.min()), float(x.max())
@@ -81,10 +91,10 @@ class Attack:
             )
 
     def starts(self, shape: torch.Size, stream: torch.Generator) -> Float[Tensor, "n ..."]:
-        """Draw x̂ − x of the first point, uniform in the ball."""
+        """Draw x̂ − x of the first point, uniform in the ball: one a place in the batch."""
         if self.norm == "l2":
             return self.epsilon * uniform_in_ball(shape[0], shape[1:].numel(), stream).view(shape)
-        return self.epsilon * (2 * torch.rand(shape, generator=stream) - 1)
+        return self.epsilon * (2 * torch.rand(shape, generator=stream, dtype=torch.float32, device="cpu") - 1)
 
     def ascend(
         self,
@@ -96,18 +106,22 @@ class Attack:
     ) -> Float[Tensor, "R n ..."]:
         """Return the points after the last step or, with `best`, those of the highest loss on the way, x among them.
 
+        No loss is higher than one that is NaN: outputs that have no class are what an attacker wants. A gradient that
+        is NaN leads nowhere. Steps add up in at least float32, whatever the type of x.
+
         Args:
-            gradient: losses and their gradient at points.
+            gradient: losses and their gradient at points, which it rounds to the network's type.
             x: the points.
             target: what the loss compares f with.
             start: the first points, inside the ball.
             best: costs two more passes than steps.
         """
+        kind, x = x.dtype, wide(x)
         low, high = (x - self.epsilon, x + self.epsilon) if self.norm == "linf" else (None, None)
         if self.pixels is not None:
             low = self.pixels[0] if low is None else low.clamp_(min=self.pixels[0])
             high = self.pixels[1] if high is None else high.clamp_(max=self.pixels[1])
-        point = start.clone()
+        point = wide(start).clone()
         if best:
             found, highest = x.clone(), gradient(x, target)[0].clone()
         for _ in range(self.steps):
@@ -115,27 +129,44 @@ class Attack:
             if best:
                 _keep(found, highest, point, losses)
             if self.norm == "linf":
-                point.add_(slope.sign(), alpha=self.step)
+                # In a training, which asks for the last point, NaN has ended everything already.
+                point.add_(slope.sign().nan_to_num_(0) if best else slope.sign(), alpha=self.step)
             else:
                 # However small the slope: that of a network which is sure of itself lies below 1e-12.
                 point = step_in_ball(point, x, unit(slope.flatten(2)).view_as(x), self.step, self.epsilon)
             if low is not None:
                 point.clamp_(low, high)
         if not best:
-            return point
+            return point.to(kind)
         _keep(found, highest, point, gradient(point, target)[0])
-        return found
+        return found.to(kind)
 
 
 def _keep(found: Tensor, highest: Tensor, point: Tensor, losses: Tensor) -> None:
-    """Take up points whose loss is the highest so far."""
-    better = losses > highest
+    """Take up points whose loss is the highest so far, or NaN."""
+    better = (losses > highest) | losses.isnan()
     highest.copy_(torch.where(better, losses, highest))
     found.copy_(torch.where(better.view(*better.shape, *[1] * (found.ndim - 2)), point, found))
 
 
+def _is_range(pixels: Any) -> bool:
+    try:
+        low, high = pixels
+    except (TypeError, ValueError):
+        return False
+    return isinstance(low, Real) and isinstance(high, Real) and low < high
+
+
+def check_attack(attack: Attack, x: Float[Tensor, "n ..."]) -> None:
+    """Raise ValueError unless an attack is one, and can be made on points."""
+    if not isinstance(attack, Attack):
+        raise ValueError(f"attack must be an Attack, got {attack!r}.")
+    check_points(x)
+    attack.check(x)
+
+
 def attacked_points(
-    network: nn.Module, x: Float[Tensor, "n ..."], y: Int[Tensor, " n"], attack: Attack, seed: int = 0
+    network: nn.Module, x: Float[Tensor, "n ..."], y: Labels, attack: Attack, seed: int = 0
 ) -> Float[Tensor, "R n ..."]:
     """Return, for every replica, the points of the highest cross-entropy that an attack finds, x among them.
 
@@ -145,16 +176,18 @@ def attacked_points(
         x: n points.
         y: their classes.
         attack: what is done.
-        seed: of the random start.
+        seed: of the random starts, one a place in x: a point alone starts where the first of a batch does.
 
     Raises:
-        ValueError: x leaves the range of pixels or has no derivatives, or the network does not map (n, ...) to (n, o),
-            lets the points of a batch interact, or has outputs that autograd cannot follow.
+        ValueError: x is not finite, leaves the range of pixels, does not resolve ball and step in its type or has no
+            derivatives, y is not one class a point, or the network does not map (n, ...) to (n, o) with o ≥ 2, lets
+            the points of a batch interact, or has outputs that autograd cannot follow.
     """
-    with measured(network, x) as subject:
-        subject.check(x.detach())
+    check_attack(attack, x)
+    with classifier(network, x) as (subject, classes):
+        targets = labels(class_labels(y, len(x), classes, x.device))
         subject.check_derivative(x.detach())
-        return search(subject, x.detach(), labels(y), attack, seed)
+        return search(subject, x.detach(), targets, attack, seed)
 
 
 def labels(y: Int[Tensor, " n"]) -> Callable[[Float[Tensor, "R n o"]], Float[Tensor, "R n o"]]:
@@ -180,10 +213,11 @@ def search(
         target_of: makes targets from f(x).
         watching: sees every gradient on its way.
     """
-    attack.check(x)
-    start = attack.starts(x.shape, generator(seed, "attack")).to(x) if attack.random_start else torch.zeros_like(x)
-    start = x + start if attack.pixels is None else (x + start).clamp_(*attack.pixels)
-    f = subject.outputs(x)
+    start = wide(x)
+    if attack.random_start:
+        start = start + attack.starts(x.shape, generator(seed, "attack")).to(start)
+    start = start if attack.pixels is None else start.clamp(*attack.pixels)
+    f = wide(subject.outputs(x))
     target, parts, gradients = target_of(f).to(f), [], {}
     for begin in range(0, len(x), _CHUNK):
         part = slice(begin, begin + _CHUNK)
@@ -191,9 +225,15 @@ def search(
         size = points.shape[1]
         if size not in gradients:
             ours = isinstance(subject.network, Stack)
-            gradients[size] = watching(stack_gradient(subject.network, size) if ours else _module_gradient(subject))
+            own = stack_gradient(subject.network, size) if ours else _module_gradient(subject, x.dtype)
+            gradients[size] = watching(own)
         parts.append(attack.ascend(gradients[size], points, target[:, part], start[part].expand_as(points), best=True))
     return torch.cat(parts, dim=1)
+
+
+def soft_cross_entropy(log_p: Float[Tensor, "R n o"], target: Float[Tensor, "R n o"]) -> Float[Tensor, "R n"]:
+    """Return −Σ_k target_k log p_k over the classes that the target has: another one's p may be 0."""
+    return -torch.where(target == 0, 0, log_p * target).sum(dim=-1)
 
 
 def stack_gradient(network: Stack, size: int) -> Gradient:
@@ -202,28 +242,27 @@ def stack_gradient(network: Stack, size: int) -> Gradient:
     The gradient is overwritten by the next call.
     """
     passes = network.passes(size)
-    slope = torch.empty_like(passes.points)
+    slope, log_p = torch.empty_like(passes.points), torch.empty_like(wide(passes.output))
 
     def compute(points: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         passes.points.copy_(points.flatten(0, 1))
         passes.forward()
-        output = passes.output
-        output.copy_(log_softmax(output))
-        losses = -(output * target).sum(dim=-1)
-        output.exp_().sub_(target)
+        log_p.copy_(log_softmax(wide(passes.output)))
+        losses = soft_cross_entropy(log_p, target)
+        passes.output.copy_(log_p.exp_().sub_(target))
         passes.pull_back(slope)
-        return losses, slope.view(points.shape)
+        return losses, wide(slope).view(points.shape)
 
     return compute
 
 
-def _module_gradient(subject: Subject) -> Gradient:
+def _module_gradient(subject: Subject, kind: torch.dtype) -> Gradient:
     def compute(points: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         losses, slopes = [], []
         for some, goals in zip(points.split(size := subject.points_at_once(), 1), target.split(size, 1), strict=True):
-            moved = some.detach().requires_grad_()
-            loss = -(subject.at_own_points(moved).log_softmax(dim=-1) * goals).sum(dim=-1)
-            slopes.append(subject.gradient(loss.sum(), moved))
+            moved = some.detach().to(kind).requires_grad_()
+            loss = soft_cross_entropy(wide(subject.at_own_points(moved)).log_softmax(dim=-1), goals)
+            slopes.append(wide(subject.gradient(loss.sum(), moved)))
             losses.append(loss.detach())
         return torch.cat(losses, dim=1), torch.cat(slopes, dim=1)
 

@@ -10,8 +10,11 @@ from torch import nn
 from torch.nn import functional
 
 from lib import checks
+from lib.adversarial.classifier import classifier
+from lib.adversarial.resolution import check_shift, wide
 from lib.balls import step_in_ball, unit
-from lib.estimators.measuring import measured
+from lib.estimators.calls import check_points
+from lib.labels import class_labels, predicted
 from lib.seeds import generator
 
 if TYPE_CHECKING:
@@ -19,44 +22,49 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lib.estimators.subject import Subject
+    from lib.labels import Labels
 
 
 def noise_accuracy(
-    network: nn.Module, x: Float[Tensor, "n ..."], y: Int[Tensor, " n"], radius: float, seed: int = 0
+    network: nn.Module, x: Float[Tensor, "n ..."], y: Labels, radius: float, seed: int = 0
 ) -> Float[Tensor, " R"]:
     """Return the accuracy on x + δ with one δ a point, uniform on the sphere ‖δ‖₂ = radius.
 
-    Every replica sees the same δ, which the seed gives. Networks and points are those of `pgd`.
+    Every replica sees the same δ, which the seed gives. Networks and points are those of `pgd`. Outputs that are not
+    finite are no class.
 
     Raises:
         ValueError: as `pgd`, except that no derivative is needed.
     """
-    checks.positive(radius=radius)
-    with measured(network, x) as subject:
-        subject.check(x.detach())
+    radius = checks.positive(radius=radius)
+    check_points(x)
+    check_shift(x, "radius", radius)
+    with classifier(network, x) as (subject, classes):
+        y = class_labels(y, len(x), classes, x.device)
         direction = torch.randn(
             len(x), x[0].numel(), generator=generator(seed, "noise"), dtype=torch.float64, device="cpu"
         )
         delta = radius * functional.normalize(direction, dim=1).view(x.shape)
-        return _accuracy(subject, _stacked(subject, x + delta.to(x)), y)
+        return _accuracy(subject, _stacked(subject, (wide(x) + delta.to(wide(x))).to(x)), y)
 
 
 def pgd_accuracy(
-    network: nn.Module, x: Float[Tensor, "n ..."], y: Int[Tensor, " n"], radius: float, steps: int = 10
+    network: nn.Module, x: Float[Tensor, "n ..."], y: Labels, radius: float, steps: int = 10
 ) -> Float[Tensor, " R"]:
     """Return the accuracy on the points that `pgd` finds in the ℓ2 ball (claims 22, 58, 60)."""
     points = pgd(network, x, y, radius, steps)
-    with measured(network, x) as subject:
-        return _accuracy(subject, points, y)
+    with classifier(network, x) as (subject, classes):
+        return _accuracy(subject, points, class_labels(y, len(x), classes, x.device))
 
 
 def pgd(
-    network: nn.Module, x: Float[Tensor, "n ..."], y: Int[Tensor, " n"], radius: float, steps: int = 10
+    network: nn.Module, x: Float[Tensor, "n ..."], y: Labels, radius: float, steps: int = 10
 ) -> Float[Tensor, "R n ..."]:
     """Maximise the cross-entropy over ‖x̂ − x‖₂ ≤ radius by projected gradient ascent, from x, for every replica.
 
     A step moves each point by 2.5·radius/steps along its normalised gradient and projects onto the ball. The ball is
-    not cut by the range of the pixels: it is the set over which Definition 1 averages.
+    not cut by the range of the pixels: it is the set over which Definition 1 averages. Points in less than float32 are
+    moved in float32 beside the network, which takes them rounded.
 
     Args:
         network: a `Stack` (R replicas) or any module that maps (n, ...) to (n, o) (R = 1); attacked in eval mode and
@@ -67,16 +75,20 @@ def pgd(
         steps: at least 1.
 
     Raises:
-        ValueError: the radius is not positive, steps is no integer of at least 1, x is empty or has no derivatives,
-            or the network does not map (n, ...) to (n, o), lets the points of a batch interact, or has outputs that
-            autograd cannot follow.
+        ValueError: the radius is not positive, steps is no integer of at least 1, x is empty, not finite, does not
+            resolve ball and step in its type or has no derivatives, y is not one class a point, or the network does
+            not map (n, ...) to (n, o) with o ≥ 2, lets the points of a batch interact, or has outputs that autograd
+            cannot follow.
 
     Source: Madry et al. 2018, §2.1.
     """
-    checks.positive(radius=radius)
+    radius = checks.positive(radius=radius)
     checks.integers(steps=steps)
-    with measured(network, x) as subject:
-        subject.check(x.detach())
+    check_points(x)
+    check_shift(x, "radius", radius)
+    check_shift(wide(x), "2.5·radius/steps", 2.5 * radius / steps)
+    with classifier(network, x) as (subject, classes):
+        y = class_labels(y, len(x), classes, x.device)
         subject.check_derivative(x.detach())
         start, found = _stacked(subject, x), []
         for part in _parts(subject, len(x)):
@@ -87,16 +99,15 @@ def pgd(
 def _ascended(
     subject: Subject, start: Float[Tensor, "R n ..."], y: Int[Tensor, " n"], radius: float, steps: int
 ) -> Float[Tensor, "R n ..."]:
-    point = start.clone()
+    kind, center = start.dtype, wide(start)
+    point = center.clone()
     for _ in range(steps):
-        point.requires_grad_()
-        f = subject.at_own_points(point)
+        moved = point.detach().to(kind).requires_grad_()
+        f = wide(subject.at_own_points(moved))
         loss = functional.cross_entropy(f.flatten(0, 1), y.repeat(len(f)), reduction="sum")
-        gradient = subject.gradient(loss, point).flatten(2)
-        wide = gradient.to(torch.promote_types(gradient.dtype, torch.float32))  # half has no room for squares
-        move = unit(wide).to(point).view_as(point)
-        point = step_in_ball(point.detach(), start, move, 2.5 * radius / steps, radius)
-    return point
+        move = unit(wide(subject.gradient(loss, moved)).flatten(2)).view_as(point)
+        point = step_in_ball(point, center, move, 2.5 * radius / steps, radius)
+    return point.to(kind)
 
 
 def _stacked(subject: Subject, x: Float[Tensor, "n ..."]) -> Float[Tensor, "R n ..."]:
@@ -112,4 +123,4 @@ def _parts(subject: Subject, points: int) -> Iterator[slice]:
 def _accuracy(subject: Subject, points: Float[Tensor, "R n ..."], y: Int[Tensor, " n"]) -> Float[Tensor, " R"]:
     with torch.no_grad():
         f = torch.cat([subject.at_own_points(points[:, part]) for part in _parts(subject, len(y))], dim=1)
-    return (f.argmax(dim=-1) == y).double().mean(dim=1)
+    return (predicted(f) == y).double().mean(dim=1)

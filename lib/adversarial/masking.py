@@ -9,13 +9,17 @@ import torch
 from torch import nn
 
 from lib import checks
-from lib.adversarial.ascent import Attack, attacked_points, labels, search
-from lib.estimators.measuring import measured
+from lib.adversarial.ascent import Attack, attacked_points, check_attack, labels, search
+from lib.adversarial.classifier import classifier
+from lib.adversarial.resolution import wide
+from lib.labels import class_labels, predicted
 from lib.seeds import generator
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
+    from jaxtyping import Bool, Float
     from torch import Tensor
+
+    from lib.labels import Labels
 
 # Standard errors of a share of points by which a weaker attack must be ahead: what remains is noise.
 _NOISE = 3.0
@@ -43,7 +47,7 @@ class Masking(NamedTuple):
 def gradient_masking(
     network: nn.Module,
     x: Float[Tensor, "n ..."],
-    y: Int[Tensor, " n"],
+    y: Labels,
     attack: Attack,
     surrogate: nn.Module | None = None,
     draws: int = 50,
@@ -65,26 +69,29 @@ def gradient_masking(
         draws: uniform draws a point.
 
     Raises:
-        ValueError: draws < 1, or x leaves the range of pixels.
+        ValueError: draws < 1, or as `attacked_points`, except that the network needs no derivative.
 
     Source: Athalye, Carlini and Wagner 2018, §3.1; Carlini et al. 2019.
     """
     checks.integers(draws=draws)
+    check_attack(attack, x)
     longer = replace(attack, steps=_MORE_STEPS * attack.steps, step_size=attack.step / 2)
-    with measured(network, x) as subject:
-        clean = subject.values(x).argmax(dim=-1) == y
+    x = x.detach()
+    with classifier(network, x) as (subject, classes):
+        y = class_labels(y, len(x), classes, x.device)
+        clean = predicted(subject.values(x)) == y
 
         def left(points: Tensor) -> Tensor:
             with torch.no_grad():
-                return clean & (subject.at_own_points(points).argmax(dim=-1) == y)
+                return clean & (predicted(subject.at_own_points(points)) == y)
 
         direct = left(search(subject, x, labels(y), attack, seed))
         more = left(search(subject, x, labels(y), longer, seed))
         stream, chance = generator(seed, "random search"), clean
         for _ in range(draws):
-            point = x + attack.starts(x.shape, stream).to(x)
+            point = wide(x) + attack.starts(x.shape, stream).to(wide(x))
             point = point if attack.pixels is None else point.clamp(*attack.pixels)
-            chance = chance & left(point.expand(subject.replicas, *x.shape))
+            chance = chance & left(point.to(x).expand(subject.replicas, *x.shape))
         transferred = None
         if surrogate is not None:
             theirs = attacked_points(surrogate, x, y, attack, seed)[:1]

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import nn
 
-from lib.adversarial.ascent import Attack, Gradient, attacked_points, search
-from lib.estimators.measuring import measured
+from lib.adversarial.ascent import Attack, Gradient, attacked_points, check_attack, search
+from lib.adversarial.classifier import classifier
+from lib.labels import class_labels, predicted
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
+    from jaxtyping import Bool, Float
     from torch import Tensor
+
+    from lib.labels import Labels
 
 
 class Robustness(NamedTuple):
-    """What happened to each point under attack.
+    """What happened to each point under attack; outputs that are not finite are no prediction.
 
     Attributes:
         correct: the prediction at x is right.
@@ -30,9 +33,7 @@ class Robustness(NamedTuple):
     robust: Bool[Tensor, "R n"]
 
 
-def robustness(
-    network: nn.Module, x: Float[Tensor, "n ..."], y: Int[Tensor, " n"], attack: Attack, seed: int = 0
-) -> Robustness:
+def robustness(network: nn.Module, x: Float[Tensor, "n ..."], y: Labels, attack: Attack, seed: int = 0) -> Robustness:
     """Return what an attack on the cross-entropy leaves of the predictions at each point.
 
     Arguments and errors are those of `attacked_points`.
@@ -43,14 +44,15 @@ def robustness(
 
 
 def at_points(
-    network: nn.Module, x: Float[Tensor, "n ..."], y: Int[Tensor, " n"], attacked: Float[Tensor, "R n ..."]
+    network: nn.Module, x: Float[Tensor, "n ..."], y: Labels, attacked: Float[Tensor, "R n ..."]
 ) -> Robustness:
     """Return the same for attacked points that are already there."""
-    with measured(network, x) as subject, torch.no_grad():
-        natural = subject.values(x).argmax(dim=-1)
+    with classifier(network, x) as (subject, classes), torch.no_grad():
+        y = class_labels(y, len(x), classes, x.device)
+        natural = predicted(subject.values(x))
         size = len(x) if subject.lead == 2 else subject.points_at_once()
-        after = torch.cat([subject.at_own_points(part).argmax(dim=-1) for part in attacked.split(size, 1)], dim=1)
-    return Robustness(natural == y, after == natural, (natural == y) & (after == y))
+        after = torch.cat([predicted(subject.at_own_points(part)) for part in attacked.split(size, 1)], dim=1)
+    return Robustness(natural == y, (after == natural) & (natural >= 0), (natural == y) & (after == y))
 
 
 def divergence_slope(
@@ -76,8 +78,8 @@ def divergence_slope(
 
         return compute
 
-    with measured(network, x) as subject:
-        subject.check(x.detach())
+    check_attack(attack, x)
+    with classifier(network, x) as (subject, _):
         subject.check_derivative(x.detach())
         search(subject, x.detach(), lambda f: f.softmax(dim=-1), attack, seed, watching)
     # Every part of the points is passed as often: at x, at each step and at the end.

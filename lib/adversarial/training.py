@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from lib import checks
-from lib.adversarial.ascent import Attack, stack_gradient
+from lib.adversarial.ascent import Attack, check_attack, stack_gradient
 from lib.adversarial.objectives import OBJECTIVES
+from lib.adversarial.resolution import wide
 from lib.adversarial.robustness import robustness
 from lib.data import Dataset
+from lib.labels import class_labels
 from lib.seeds import generator
 from lib.stack import Stack
 from lib.training import check_options, learning_rate
@@ -22,6 +24,8 @@ from lib.training.losses import prepare, target_rows
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
     from torch import Tensor
+
+    from lib.labels import Labels
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ def train_adversarially(
     schedule: str = "proportional",
     momentum: float = 0.9,
     weight_decay: float = 0.0,
-    watch: Mapping[str, tuple[Float[Tensor, "n d"], Int[Tensor, " n"]]] | None = None,
+    watch: Mapping[str, tuple[Float[Tensor, "n d"], Labels]] | None = None,
     watch_attack: Attack | None = None,
     observe: Callable[[Epoch], Float[Tensor, " R"] | None] | None = None,
 ) -> AdversarialHistory:
@@ -126,7 +130,8 @@ def train_adversarially(
         observe: called after every epoch; what it returns is λ of every replica from there on, None changes nothing.
 
     Raises:
-        ValueError: an option is out of range, points leave the range of pixels, or the data do not fit the network.
+        ValueError: an option is out of range, an attack cannot be made on the points (see `attacked_points`), or the
+            data do not fit the network.
 
     Source: Madry et al. 2018; Zhang et al. 2019; Wu et al. 2021. Early stopping: Rice, Wong and Kolter 2020.
     """
@@ -135,10 +140,11 @@ def train_adversarially(
     checks.one_of(OBJECTIVES, objective=objective)
     for value in strength.tolist() if isinstance(strength, torch.Tensor) else [strength]:
         checks.non_negative(strength=value)
-    attack.check(data.x)
-    watch = dict(watch or {})
-    for points, _ in watch.values():
-        attack.check(points)
+    check_attack(attack, data.x)
+    watch, watch_attack = dict(watch or {}), attack if watch_attack is None else watch_attack
+    for name, (points, y) in watch.items():
+        check_attack(watch_attack, points)
+        watch[name] = points, class_labels(y, len(points), network.out_features, points.device)
     x, labels = prepare(network, data, "cross_entropy")
     run = _Run(network, x, target_rows(labels, network), attack, objective, batch_size, momentum, weight_decay)
     run.strength.copy_(torch.as_tensor(strength))
@@ -148,7 +154,7 @@ def train_adversarially(
         rate = learning_rate(number, lr, schedule, epochs)
         natural, regularization = run.epoch(rate)
         robust = {
-            name: robustness(network, points, y, watch_attack or attack).robust.double().mean(dim=1).cpu()
+            name: robustness(network, points, y, watch_attack).robust.double().mean(dim=1).cpu()
             for name, (points, y) in watch.items()
         }
         for name, share in robust.items():
@@ -232,5 +238,5 @@ class _Run:
         if not self.attack.random_start:
             return points
         drawn = torch.stack([self.attack.starts(points.shape[1:], stream) for stream in self.starts])
-        start = points + drawn.to(points)
+        start = wide(points) + drawn.to(wide(points))
         return start if self.attack.pixels is None else start.clamp_(*self.attack.pixels)

@@ -7,8 +7,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from lib.adversarial import Attack, attacked_points
+from lib.adversarial import Attack, attacked_points, divergence_slope, robustness
 from lib.adversarial.ascent import stack_gradient
+from lib.networks import FCN
+from lib.seeds import generator
 
 
 def losses(network, points, y):
@@ -129,12 +131,116 @@ def test_any_module_is_attacked_in_eval_mode_in_its_own_shape():
         ({"epsilon": 0.1, "step_size": 0.0}, "step_size must be positive and finite, got 0.0."),
         ({"epsilon": 0.1, "norm": "l1"}, "norm must be one of linf, l2, got 'l1'."),
         ({"epsilon": 0.1, "pixels": (1.0, 0.0)}, "pixels must be (low, high) with low < high, got (1.0, 0.0)."),
+        ({"epsilon": 0.1, "pixels": 1}, "pixels must be (low, high) with low < high, got 1."),
+        ({"epsilon": 0.1, "pixels": (0, None)}, "pixels must be (low, high) with low < high, got (0, None)."),
+        ({"epsilon": 0.1, "pixels": ("0", "1")}, "pixels must be (low, high) with low < high, got ('0', '1')."),
+        ({"epsilon": 0.1, "pixels": (0, math.nan)}, "pixels must be (low, high) with low < high, got (0, nan)."),
     ],
 )
 def test_what_is_no_attack_is_refused(options, sentence):
     with pytest.raises(ValueError) as refused:
         Attack(**options)
     assert str(refused.value) == sentence
+
+
+class Masked(nn.Module):
+    """Append classes that cannot be: their logits are −inf."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x):
+        f = self.module(x)
+        return torch.cat([f, torch.full((len(x), 2), -torch.inf, dtype=f.dtype)], dim=1)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_classes_that_cannot_be_change_no_attack(linear, norm):
+    model, x, y = linear
+    attack = Attack(0.3, norm, steps=5)
+    expected = attacked_points(model, x, y, attack)
+    assert (expected - x).abs().max() > 0.1
+    torch.testing.assert_close(attacked_points(Masked(model), x, y, attack), expected)
+    torch.testing.assert_close(divergence_slope(Masked(model), x, attack), divergence_slope(model, x, attack))
+
+
+def test_written_out_losses_are_finite_where_a_class_has_no_chance():
+    network = FCN(4, 2, 6, 3, dtype=torch.float64)
+    with torch.no_grad():
+        network.weights[0].fill_(1e200)
+        network.weights[1].copy_(torch.tensor([1e200, -1e200, -1e200], dtype=torch.float64).expand(4, 3))
+    target = torch.tensor([[[1.0, 0, 0]]], dtype=torch.float64)
+    compute = stack_gradient(network, 1)
+    assert not compute(torch.ones(1, 1, 6, dtype=torch.float64), target)[0].isfinite()  # f itself is infinite
+    with torch.no_grad():
+        network.weights[0].fill_(5e106)
+    assert compute(torch.ones(1, 1, 6, dtype=torch.float64), target)[0] == 0
+
+
+def test_where_outputs_are_nan_the_attack_has_won_and_where_a_slope_is_it_stays():
+    class Broken(nn.Module):
+        """Have no outputs beyond 0.6, and no derivative beyond 0.55."""
+
+        def forward(self, x):
+            f = torch.stack([x.sum(dim=1), 1 - x.sum(dim=1)], dim=1)
+            return torch.where((x.amax(dim=1) > 0.6)[:, None], torch.nan, f)
+
+    x, y = torch.tensor([[0.5, 0.5], [0.2, 0.2]]), [0, 1]
+    for norm in ("linf", "l2"):
+        attack = Attack(0.3, norm, steps=10, random_start=False)
+        points = attacked_points(Broken(), x, [1, 1], attack)[0]
+        assert points.isfinite().all()
+        assert ((points - x).norm(dim=1) <= 0.3 * 2**0.5 + 1e-6).all()
+        assert Broken()(points)[0].isnan().all()
+        found = robustness(Broken(), x, y, attack)
+        assert not found.robust[0, 1] or Broken()(points)[1].isfinite().all()
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_steps_that_a_short_type_would_lose_add_up(norm):
+    """A step of ε/32 lies below the rounding of the points, eighty of them do not."""
+    exact, short = FCN(16, 2, 9, 3, "he", seed=2), FCN(16, 2, 9, 3, "he", seed=2).bfloat16()
+    with torch.no_grad():
+        for weight, rounded in zip(exact.weights, short.weights, strict=True):
+            weight.copy_(rounded)
+    x = (0.5 + torch.rand(20, 9, generator=torch.Generator().manual_seed(0))).bfloat16()
+    y = exact(x.float())[0].argmax(dim=-1)
+    epsilon = 0.06 if norm == "linf" else 0.2
+    attack = Attack(epsilon, norm, steps=80, random_start=False)
+    expected = (attacked_points(exact, x.float(), y, attack)[0] - x.float()).norm(dim=1)
+    for network in (short, short.module()):
+        points = attacked_points(network, x, y, attack)
+        assert points.dtype == torch.bfloat16
+        moved = (points[0].float() - x.float()).norm(dim=1)
+        torch.testing.assert_close(moved.mean(), expected.mean(), rtol=0.05, atol=0)
+
+
+def test_a_start_is_drawn_in_float32_on_the_processor_whatever_the_defaults_are(linear):
+    attack, shape = Attack(0.5), torch.Size([3, 4])
+    expected = attack.starts(shape, generator(0, "attack"))
+    try:
+        torch.set_default_dtype(torch.float64)
+        torch.set_default_device("meta")
+        found = attack.starts(shape, generator(0, "attack"))
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+    assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"epsilon": 1e-9}, "epsilon must be large enough to move x in its type, torch.float32, got 1e-09"),
+        ({"epsilon": 0.1, "step_size": 1e-10}, "step_size must be large enough to move x in its type"),
+        ({"epsilon": 0.1, "steps": 10**9}, "2.5·epsilon/steps must be large enough to move x in its type"),
+        ({"epsilon": 1e60}, r"epsilon must leave x \+ δ within the numbers of its type, torch.float32, got 1e\+60"),
+    ],
+)
+def test_an_attack_that_rounding_swallows_is_refused(options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        attacked_points(FCN(4, 2, 6, 3), torch.rand(2, 6) + 1, [0, 1], Attack(**options))
 
 
 def test_points_out_of_range_and_networks_without_gradients_are_refused(linear):

@@ -156,6 +156,20 @@ def test_options_out_of_range_are_refused(make, few, options, sentence):
     assert str(refused.value) == sentence
 
 
+def test_what_is_watched_is_looked_at_before_the_first_epoch(make, few):
+    for points, y, sentence in (
+        (few.x, few.y + 1, "y must be 50 integers from 0 to 9, the classes of the points, got integers from 1 to 10"),
+        (few.x + 1, few.y, "x must lie in pixels"),
+    ):
+        network = make()
+        before = [weight.clone() for weight in network.weights]
+        with pytest.raises(ValueError, match=sentence):
+            train_adversarially(network, few, ATTACK, watch={"held out": (points, y)})
+        assert all(torch.equal(one, other) for one, other in zip(before, network.weights, strict=True))
+    with pytest.raises(ValueError, match="attack must be an Attack, got 'pgd'"):
+        train_adversarially(make(), few, "pgd")
+
+
 def test_data_out_of_the_range_of_pixels_are_refused(make, few):
     shifted = Dataset(few.x - 0.5, few.y)
     with pytest.raises(ValueError, match=r"x must lie in pixels = \(0.0, 1.0\), got values from -0.5"):
