@@ -9,15 +9,19 @@ import torch
 from torch import nn
 
 from lib import checks
+from lib.estimators.calls import check_points
 from lib.estimators.costs import Cost, with_cost
 from lib.estimators.laziness import Initial, lazy_training_ratio
 from lib.estimators.lipschitz import local_lipschitz
 from lib.estimators.spectrum import jacobian_spectrum, outputs
 from lib.estimators.stability import monte_carlo_stability, relative_to_output, stability_of_spectrum
+from lib.labels import class_labels, predicted
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Integer
+    from jaxtyping import Float
     from torch import Tensor
+
+    from lib.labels import Labels
 
 # Points between two reports of progress. Fixed, so that nobody who looks on changes a rounding.
 _PART = 64
@@ -52,7 +56,7 @@ class Measure(NamedTuple):
 def measures(
     network: nn.Module,
     x: Float[Tensor, "n ..."],
-    y: Integer[Tensor, " n"] | None = None,
+    y: Labels | None = None,
     epsilon: float = 1.0,
     samples: int = 1000,
     radius: float | None = None,
@@ -76,13 +80,12 @@ def measures(
         advance: called with the name of a measure and the number of its points that are done, from 0 on.
 
     Raises:
-        ValueError: as the estimators.
+        ValueError: as the estimators, or y is not one class a point.
     """
     epsilon = checks.positive(epsilon=epsilon)
     checks.integers(least=0, samples=samples)
-    if y is not None and y.shape != x.shape[:1]:
-        raise ValueError(f"y must hold one class a point, {len(x)} of them, got shape {tuple(y.shape)}.")
-    features, device = x[0].numel() if len(x) else 0, x.device
+    check_points(x)
+    features, device = x[0].numel(), x.device
 
     def by_parts(name: str, measure: Callable[[Tensor], tuple[Tensor, ...]]) -> tuple[tuple[Tensor, ...], Cost]:
         def every() -> tuple[Tensor, ...]:
@@ -103,7 +106,9 @@ def measures(
         kappa, cost = with_cost(lambda: lazy_training_ratio(network, initial), device)
         result.append(Measure("κ", kappa, cost=cost))
     # Refuses what cannot be measured before anything is timed, and lets torch import what it imports at first use.
-    outputs(network, x[:1])
+    first = outputs(network, x[:1])
+    if y is not None:
+        y = class_labels(y, len(x), first.shape[-1], first.device)
     name = "P, exact"
     (eigenvalues, f), cost = by_parts(name, lambda part: (jacobian_spectrum(network, part), outputs(network, part)))
     stability = stability_of_spectrum(eigenvalues, features)
@@ -117,7 +122,7 @@ def measures(
         Measure("relative stability", relative),
     ]
     if y is not None:
-        result.append(Measure("accuracy", (f.argmax(dim=-1) == y).double()))
+        result.append(Measure("accuracy", (predicted(f) == y).double()))
     if samples:
         name = f"P, {samples:,} draws"
         (values, error), cost = by_parts(name, lambda p: monte_carlo_stability(network, p, epsilon, samples, seed))

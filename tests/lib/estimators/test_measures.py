@@ -71,9 +71,21 @@ def test_a_zero_point_has_no_relative_stability(network, x):
     assert bool(found["P, exact"].values.isfinite().all())  # the network is smooth there
 
 
+def test_outputs_that_are_nan_are_right_nowhere(network, x):
+    x[:10] = torch.nan
+    y = network(x).argmax(dim=1).numpy()
+    assert (y[:10] == 0).all()
+    assert measures(network, x, y, samples=0)[-1].mean == pytest.approx(60 / 70)
+
+
 def test_wrong_values_are_refused(network, x):
-    with pytest.raises(ValueError, match="y must hold one class a point, 70 of them"):
-        measures(network, x, torch.zeros(3, dtype=torch.int64))
+    for y in (torch.zeros(3, dtype=torch.int64), [3] * 70, torch.zeros(70)):
+        with pytest.raises(ValueError, match="y must be 70 integers from 0 to 2, the classes of the points, got"):
+            measures(network, x, y)
+    with pytest.raises(ValueError, match="network must have at least 2 outputs"):
+        measures(nn.Linear(6, 1).double(), x, [0] * 70)
+    with pytest.raises(ValueError, match="x must be a tensor of points, got ndarray"):
+        measures(network, x.numpy())
     with pytest.raises(ValueError, match="epsilon must be positive"):
         measures(network, x, epsilon=0)
     with pytest.raises(ValueError, match=r"network must map \(n, ...\) to \(n, o\)"):
