@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Int, Integer
     from torch import Tensor
 
-    # What is taken as labels of n points.
-    Labels = Integer[Tensor, " n"] | Integer[np.ndarray, " n"] | Sequence[SupportsIndex]
+    # Labels of n points: integers, or what NumPy makes integers of.
+    Labels = Integer[Tensor, " n"] | Integer[np.ndarray, " n"] | Sequence[Any]
 
 # The kinds of numbers that NumPy has, in types and an order of bytes that torch has too.
 _KINDS = {"b": np.bool_, "i": np.int64, "u": np.int64, "f": np.float64, "c": np.complex128}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import math
+import random
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +16,17 @@ import torch
 from torch import nn
 
 from lib import checks
-from lib.adversarial.ascent import Attack
+from lib.adversarial.ascent import Attack, check_attack
+from lib.adversarial.resolution import check_shift
+from lib.estimators.calls import check_points, check_weights, outputs_of
+from lib.labels import check_classes, class_labels
 from lib.stack import Stack
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Float
     from torch import Tensor
+
+    from lib.labels import Labels
 
 # Its PGD, and of AutoAttack what needs neither hours nor targets: two losses of AutoPGD, and Square, which asks for
 # values alone.
@@ -32,7 +40,7 @@ SCORED, _DRAWS, _CHUNK_OF_DRAWS = 3, 10, 32
 def toolbox_points(
     network: nn.Module,
     x: Float[Tensor, "n ..."],
-    y: Int[Tensor, " n"],
+    y: Labels,
     attack: Attack,
     method: str = "pgd",
     image: tuple[int, int, int] | None = None,
@@ -48,24 +56,26 @@ def toolbox_points(
         method: "pgd", "apgd-ce" or "apgd-dlr" (AutoPGD on the cross-entropy, or on the ratio of differences of logits),
             or "square" (no gradient is asked for).
         image: channels, height and width of a point; "square" takes images alone.
-        seed: of NumPy's global generator, which the toolbox draws from and which is put back.
+        seed: of the global generators, which the toolbox draws from and which are put back; below 2^32.
 
     Raises:
-        ValueError: the method is unknown, x leaves the range of pixels, or "square" lacks an image or a range.
+        ValueError: the method is unknown, the attack cannot be made on x (see `attacked_points`), y is not one class a
+            point, the image is none of a point, "square" lacks an image or a range, or the seed is none.
         ImportError: adversarial-robustness-toolbox is not installed.
 
     Source: Nicolae et al. 2018; Croce and Hein 2020 (AutoAttack); Andriushchenko et al. 2020 (Square).
     """
     checks.one_of(METHODS, method=method)
-    attack.check(x)
-    shape = tuple(x.shape[1:]) if image is None else tuple(image)
+    check_attack(attack, x)
+    shape = _image_shape(x, image)
     if method == "square" and (len(shape) != 3 or attack.pixels is None):
         raise ValueError(f"image and pixels must be given for square, got points of shape {shape} in {attack.pixels}.")
     copies = [network.module(r) for r in range(network.replicas)] if isinstance(network, Stack) else [network]
-    points, labels, found = x.detach().float().cpu().reshape(len(x), *shape).numpy(), y.cpu().numpy(), []
+    points, found = x.detach().float().cpu().reshape(len(x), *shape).numpy(), []
     for module in copies:
-        classifier = toolbox_classifier(module, x, shape, attack.pixels)
         with _seeded(seed):
+            classifier = toolbox_classifier(module, x, shape, attack.pixels)
+            labels = class_labels(y, len(x), classifier.nb_classes).numpy()
             found.append(torch.from_numpy(_attack(method, classifier, attack).generate(points, labels)))
     return torch.stack(found).view(-1, *x.shape)
 
@@ -85,8 +95,12 @@ def toolbox_classifier(
         pixels: the range that they have.
 
     Raises:
+        ValueError: the image is none of a point, or the network does not map (n, ...) to (n, o) with o ≥ 2.
         ImportError: adversarial-robustness-toolbox is not installed.
     """
+    check_points(x)
+    check_weights(network)
+    shape = _image_shape(x, image)
     try:
         from art.estimators.classification import PyTorchClassifier
     except ImportError as error:
@@ -94,18 +108,18 @@ def toolbox_classifier(
             "adversarial-robustness-toolbox is not installed; run `pip install adversarial-robustness-toolbox`."
         ) from error
 
-    shape = tuple(x.shape[1:])
-    taken = _OnImages(copy.deepcopy(network).float().cpu(), shape)
+    taken = _OnImages(copy.deepcopy(network).float().cpu(), tuple(x.shape[1:]))
     taken.eval()
     with torch.no_grad():
-        classes = taken(x[:1].detach().float().cpu()).shape[1]
+        classes = outputs_of(taken, x[:1].detach().float().cpu()).shape[1]
+    check_classes(classes)
     # A mean over the batch would divide every point's gradient by the number of points.
     loss = nn.CrossEntropyLoss(reduction="sum")
-    return PyTorchClassifier(taken, loss, image or shape, classes, clip_values=pixels, device_type="cpu")
+    return PyTorchClassifier(taken, loss, shape, classes, clip_values=pixels, device_type="cpu")
 
 
 def toolbox_scores(
-    network: nn.Module, x: Float[Tensor, "n ..."], y: Int[Tensor, " n"], radius: float, seed: int = 0
+    network: nn.Module, x: Float[Tensor, "n ..."], y: Labels, radius: float, seed: int = 0
 ) -> tuple[float, float]:
     """Return two numbers of the toolbox that need no attack: the loss sensitivity, and the mean CLEVER score.
 
@@ -120,31 +134,51 @@ def toolbox_scores(
         seed: as in `toolbox_points`.
 
     Raises:
+        ValueError: the radius is not positive, or x, y, the network or the seed is refused by `toolbox_points`.
         ImportError: adversarial-robustness-toolbox is not installed.
 
     Source: Nicolae et al. 2018; Arpit et al. 2017 (loss sensitivity); Weng et al. 2018 (CLEVER).
     """
-    classifier = toolbox_classifier(network, x)
-    from art.metrics import clever_u, loss_sensitivity
-
-    points, ball = x.detach().float().cpu().numpy(), {"radius": radius, "norm": 2, "verbose": False}
-    labels = nn.functional.one_hot(y.cpu(), classifier.nb_classes).numpy()
+    radius = checks.positive(radius=radius)
+    check_points(x)
+    check_shift(x, "radius", radius)
     with _seeded(seed), warnings.catch_warnings():
+        classifier = toolbox_classifier(network, x)
+        from art.metrics import clever_u, loss_sensitivity
+
+        points, ball = x.detach().float().cpu().numpy(), {"radius": radius, "norm": 2, "verbose": False}
+        labels = nn.functional.one_hot(class_labels(y, len(x), classifier.nb_classes), classifier.nb_classes).numpy()
         # Where a network is linear its gradients are alike, and the fit of their extremes complains of that.
         warnings.simplefilter("ignore", RuntimeWarning)
         scores = [clever_u(classifier, point, _DRAWS, _CHUNK_OF_DRAWS, **ball) for point in points[:SCORED]]
-    return float(loss_sensitivity(classifier, points, labels)), float(np.mean(scores))
+        return float(loss_sensitivity(classifier, points, labels)), float(np.mean(scores))
 
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """Seed NumPy's global generator, which the toolbox draws from, and put it back."""
-    state = np.random.get_state()
-    np.random.seed(seed)
+    """Seed the global generators, which the toolbox and a network may draw from, and put them back."""
+    checks.integers(least=0, most=2**32 - 1, seed=seed)  # as many as NumPy takes
+    before, arrays = random.getstate(), np.random.get_state()
     try:
-        yield
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            random.seed(int(seed))
+            np.random.seed(seed)
+            yield
     finally:
-        np.random.set_state(state)
+        random.setstate(before)
+        np.random.set_state(arrays)
+
+
+def _image_shape(x: Float[Tensor, "n ..."], image: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Return the shape in which the toolbox gets a point."""
+    given, numbers = tuple(x.shape[1:]), x[0].numel()
+    if image is None:
+        return given
+    sizes = image if isinstance(image, (tuple, list)) else ()
+    if not all(isinstance(size, Integral) and size > 0 for size in sizes) or math.prod(sizes) != numbers or not sizes:
+        raise ValueError(f"image must be the shape of {numbers} numbers, those of a point {given}, got {image!r}.")
+    return tuple(sizes)
 
 
 class _OnImages(nn.Module):

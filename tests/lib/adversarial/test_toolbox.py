@@ -1,5 +1,7 @@
 """Another library's attacks leave what ours leave: by the same PGD the same, by stronger ones a little less."""
 
+import random
+
 import numpy as np
 import pytest
 import torch
@@ -124,6 +126,8 @@ def test_scores_are_what_a_linear_model_has_and_leave_no_trace(linear):
 @pytest.mark.parametrize(
     ("method", "pixels", "image", "sentence"),
     [
+        ("pgd", None, (1, 2, 4), r"^image must be the shape of 7 numbers, those of a point \(7,\), got \(1, 2, 4\)\.$"),
+        ("pgd", None, 5, "^image must be the shape of 7 numbers"),
         ("fgsm", None, None, "method must be one of pgd, apgd-ce, apgd-dlr, square, got 'fgsm'"),
         ("square", (0.0, 1.0), None, r"image and pixels must be given for square, got points of shape \(7,\)"),
         ("square", None, (1, 1, 7), "image and pixels must be given for square"),
@@ -134,6 +138,48 @@ def test_what_does_not_fit_is_refused(linear, method, pixels, image, sentence):
     model, x, y = linear
     with pytest.raises(ValueError, match=sentence):
         toolbox_points(model, x, y, Attack(0.3, pixels=pixels), method, image)
+
+
+class Pair(nn.Module):
+    def forward(self, x):
+        return x, None
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"y": [5] * 40}, "^y must be 40 integers from 0 to 1, the classes of the points, got integers from 5 to 5"),
+        ({"y": [0, 1]}, "^y must be 40 integers from 0 to 1"),
+        ({"x": np.ones((40, 7))}, "^x must be a tensor of points, got ndarray"),
+        ({"network": Pair()}, r"^network must map \(n, ...\) to \(n, o\); for n = 1 it returned tuple"),
+        ({"network": nn.Linear(7, 1)}, "^network must have at least 2 outputs"),
+        ({"seed": 1.5}, "^seed must be an integer from 0 to 4294967295, got 1.5"),
+    ],
+)
+def test_both_questions_look_at_what_they_are_given(linear, given, sentence):
+    given = dict(zip(("network", "x", "y"), linear, strict=True)) | given
+    with pytest.raises(ValueError, match=sentence):
+        toolbox_points(**given, attack=Attack(0.3))
+    with pytest.raises(ValueError, match=sentence):
+        toolbox_scores(**given, radius=0.3)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # its ℓ2 Square divides by 0 where it has not moved
+def test_no_global_generator_is_moved_on_and_none_decides():
+    class Drawing(nn.Linear):
+        def forward(self, x):
+            random.random(), np.random.rand(), torch.rand(1)
+            return super().forward(x)
+
+    network, x = Drawing(400, 3), torch.rand(6, 400, generator=torch.Generator().manual_seed(0))
+    ball, found = Attack(0.05, "l2", pixels=(0.0, 1.0)), []
+    for seed in range(2):
+        random.seed(seed), np.random.seed(seed), torch.manual_seed(seed)
+        before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+        found.append(toolbox_points(network, x, [0, 1, 2] * 2, ball, "square", (1, 20, 20)))
+        toolbox_scores(network, x, [0, 1, 2] * 2, 0.3)
+        assert before == (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
+    assert torch.equal(*found)
 
 
 def test_without_the_library_the_sentence_says_what_to_install(linear, monkeypatch):
