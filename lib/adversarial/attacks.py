@@ -30,8 +30,8 @@ def noise_accuracy(
 ) -> Float[Tensor, " R"]:
     """Return the accuracy on x + δ with one δ a point, uniform on the sphere ‖δ‖₂ = radius.
 
-    Every replica sees the same δ, which the seed gives. Networks and points are those of `pgd`. Outputs that are not
-    finite are no class.
+    Every replica sees the same δ, which the seed and the point's place in x give. Networks and points are those of
+    `pgd`. Outputs that are not finite are no class.
 
     Raises:
         ValueError: as `pgd`, except that no derivative is needed.

@@ -160,8 +160,8 @@ def _seeded(seed: int) -> Iterator[None]:
     checks.integers(least=0, most=2**32 - 1, seed=seed)  # as many as NumPy takes
     before, arrays = random.getstate(), np.random.get_state()
     try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+            torch.default_generator.manual_seed(int(seed))
             random.seed(int(seed))
             np.random.seed(seed)
             yield

@@ -176,8 +176,9 @@ def test_no_global_generator_is_moved_on_and_none_decides():
     for seed in range(2):
         random.seed(seed), np.random.seed(seed), torch.manual_seed(seed)
         before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
-        found.append(toolbox_points(network, x, [0, 1, 2] * 2, ball, "square", (1, 20, 20)))
-        toolbox_scores(network, x, [0, 1, 2] * 2, 0.3)
+        with torch.device(("cpu", "meta")[seed]):  # as set_default_device
+            found.append(toolbox_points(network, x, [0, 1, 2] * 2, ball, "square", (1, 20, 20)))
+            toolbox_scores(network, x, [0, 1, 2] * 2, 0.3)
         assert before == (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
     assert torch.equal(*found)
 
