@@ -20,9 +20,9 @@ from torch import nn
 
 from lib.estimators.calls import told
 
-# A module may hold its trainer, and that a data set: objects that are looked at, at most, and bytes that are copied
-# besides parameters and buffers, which come first and are always remembered.
-_MOST_OBJECTS, _MOST_BYTES = 20_000, 2**28
+# A module may hold its trainer, and that a data set: objects that are remembered, at most, those among which they are
+# found, and bytes that are copied. Modules, their attributes, parameters and buffers come first and always are.
+_MOST_OBJECTS, _MOST_SEEN, _MOST_BYTES = 20_000, 2_000_000, 2**28
 _ATOMS = (type(None), bool, int, float, complex, str, bytes, range, slice, type, types.ModuleType, torch.dtype)
 _ATOMS += (weakref.ProxyType, weakref.CallableProxyType)
 _CALLABLES = (types.FunctionType, types.MethodType, functools.partial)
@@ -31,7 +31,7 @@ _CONTAINERS = (dict, list, set, deque, bytearray)
 
 @contextmanager
 def untouched(network: nn.Module) -> Iterator[None]:
-    """Put a module into eval mode, and leave it and torch's random numbers afterwards as they were before.
+    """Put a module into eval mode, and leave it and the random numbers of all libraries as they were before.
 
     Modes change through the modules' own `train()` and `eval()`, which may do more than set a flag (merge adapters,
     drop caches). Then everything within reach gets its value back bit by bit: parameters, buffers, gradients, hooks,
@@ -45,7 +45,7 @@ def untouched(network: nn.Module) -> Iterator[None]:
     memories.remember(network)
     # A frozen TorchScript module has no mode.
     modes = [(m, m.training) for m in network.modules() if hasattr(m, "training")]
-    random_state = torch.get_rng_state()
+    drawn = _random_states()
     try:
         with ExitStack() as inside:
             inside.enter_context(torch.inference_mode(False))
@@ -67,8 +67,15 @@ def untouched(network: nn.Module) -> Iterator[None]:
                     if module.training != training:
                         _set_mode(module, training)
         finally:
-            torch.set_rng_state(random_state)
+            drawn()
             memories.restore()
+
+
+def besides_weights(network: nn.Module) -> Callable[[], None]:
+    """Return what puts everything back that a module keeps besides parameters and buffers, as often as it is called."""
+    memories = _Memories()
+    memories.remember_besides_weights(network)
+    return memories.restore
 
 
 @contextmanager
@@ -79,6 +86,21 @@ def without_casts() -> Iterator[None]:
             if torch.is_autocast_enabled(device):
                 inside.enter_context(torch.autocast(device, enabled=False))
         yield
+
+
+def _random_states() -> Callable[[], None]:
+    """Return what puts back the states of the generators that Python, NumPy and torch share with everybody."""
+    python, numpy, processor = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+
+    def put_back() -> None:
+        random.setstate(python)
+        np.random.set_state(numpy)
+        torch.set_rng_state(processor)
+        if devices:
+            torch.cuda.set_rng_state_all(devices)
+
+    return put_back
 
 
 def _to_eval(network: nn.Module) -> None:
@@ -110,8 +132,19 @@ class _Memories:
     def remember(self, network: nn.Module) -> None:
         """Remember a module and everything within its reach."""
         self._walk([*network.parameters(), *network.buffers()], most=sys.maxsize)
+        self._remember_modules(network)
+
+    def remember_besides_weights(self, network: nn.Module) -> None:
+        """Remember what `remember` does, but no parameter or buffer, nor which ones there are."""
+        groups = [group for module in network.modules() for group in (module._parameters, module._buffers)]
+        self._seen = {id(thing): thing for thing in (*network.parameters(), *network.buffers(), *groups)}
+        self._remember_modules(network)
+
+    def _remember_modules(self, network: nn.Module) -> None:
         self._bytes_left = _MOST_BYTES
-        self._walk([network], most=len(self._seen) + _MOST_OBJECTS)
+        modules = list(network.modules())
+        held = [self._look(thing) for thing in (*modules, *(module.__dict__ for module in modules))]
+        self._walk([thing for some in held for thing in some], most=len(self._seen) + _MOST_OBJECTS)
 
     def restore(self) -> None:
         """Put everything back, the innermost objects first.
@@ -131,22 +164,31 @@ class _Memories:
             ) from failed
 
     def _walk(self, start: list[Any], most: int) -> None:
-        waiting = deque(start)
-        while waiting and len(self._seen) < most:
-            thing = waiting.popleft()
-            # By what it is and not by what it says that it is: a proxy speaks for another object, even a dead one.
-            if issubclass(type(thing), _ATOMS) or id(thing) in self._seen:
-                continue
-            self._seen[id(thing)] = thing
-            try:
-                waiting.extend(self._keep(thing))
-            except (MemoryError, torch.OutOfMemoryError):
-                raise
-            except Exception:
-                continue  # it does not let itself be read
+        waiting, seen = deque(start), 0
+        while waiting and len(self._seen) < most and seen < _MOST_SEEN:
+            seen += 1
+            waiting.extend(self._look(waiting.popleft()))
+
+    def _look(self, thing: Any) -> list[Any]:
+        """Remember one object, if it can be read and is not known, and return those that it holds."""
+        # By what it is and not by what it says that it is: a proxy speaks for another object, even a dead one.
+        if issubclass(type(thing), _ATOMS) or id(thing) in self._seen:
+            return []
+        # What cannot change, and holds nothing that can, is one as well: a tokenizer has a hundred thousand of such.
+        if type(thing) in (tuple, frozenset) and all(issubclass(type(part), _ATOMS) for part in thing):
+            return []
+        self._seen[id(thing)] = thing
+        try:
+            return self._keep(thing)
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception:
+            return []  # it does not let itself be read
 
     def _keep(self, thing: Any) -> list[Any]:
         """Remember one object, and return those that it holds."""
+        if isinstance(thing, torch.Tensor) and thing.layout is not torch.strided:
+            return self._keep_sparse(thing)
         if isinstance(thing, (torch.Tensor, np.ndarray)):
             self._bytes_left -= thing.nbytes
             if self._bytes_left < 0:
@@ -179,7 +221,7 @@ class _Memories:
         return [*inside, *self._keep_slots(thing), *([attributes] if type(attributes) is dict else [])]
 
     def _keep_tensor(self, tensor: torch.Tensor) -> list[Any]:
-        if tensor.layout is not torch.strided or tensor.is_quantized:
+        if tensor.is_quantized:
             return []
         # A result of autograd (the parameters of a copied TorchScript module are) has no flag and no gradient to keep.
         alias, leaf = tensor.data, tensor.is_leaf
@@ -199,6 +241,19 @@ class _Memories:
 
         self._undo.append(lambda: _outside_graphs(undo))
         return [tensor.__dict__] if gradient is None else [tensor.__dict__, gradient]
+
+    def _keep_sparse(self, tensor: torch.Tensor) -> list[Any]:
+        alias = tensor.data
+        values = alias.clone()
+
+        def undo() -> None:
+            if tensor.dtype != alias.dtype:
+                tensor.data = alias
+            if not _same_sparse(tensor.data, values):
+                tensor.data = values
+
+        self._undo.append(lambda: _outside_graphs(undo))
+        return [tensor.__dict__]
 
     def _keep_callable(self, thing: Any) -> list[Any]:
         if isinstance(thing, types.MethodType):
@@ -253,6 +308,10 @@ class _Memories:
 
 def _layout(tensor: torch.Tensor) -> tuple[Any, ...]:
     return tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()
+
+
+def _same_sparse(one: torch.Tensor, other: torch.Tensor) -> bool:
+    return one.shape == other.shape and one._nnz() == other._nnz() and torch.equal(one.to_dense(), other.to_dense())
 
 
 def _outside_graphs(undo: Callable[[], None]) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from zoo_modules import Caching, Fuses, Lora
 
-from lib.estimators import local_lipschitz, perturbation_stability
+from lib.estimators import local_lipschitz, perturbation_stability, tangent_kernel
 from lib.estimators.memento import untouched
 from lib.networks import FCN
 
@@ -216,3 +216,52 @@ def test_a_forward_pass_that_waits_for_its_gradients_may_go_on():
     perturbation_stability(module, x)
     loss.backward()  # no weight that it needs was written to
     assert module[0].weight.grad is not None
+
+
+def test_generators_that_everybody_shares_are_where_they_were():
+    module = Holds(None, lambda thing: (random.random(), np.random.rand(), torch.rand(1)))
+    fails = Holds(None, lambda thing: (random.random(), np.random.rand(), 1 / 0))
+    before = repr((random.getstate(), np.random.get_state(), torch.get_rng_state().tolist()))
+    with pytest.raises(ValueError, match="ZeroDivisionError"):
+        perturbation_stability(fails, torch.ones(2, 6))
+    perturbation_stability(module, torch.ones(2, 6))
+    assert repr((random.getstate(), np.random.get_state(), torch.get_rng_state().tolist())) == before
+
+
+class Layer(nn.Linear):
+    calls, table = 0, None
+
+    def forward(self, x):
+        self.calls += 1
+        if self.table is None:
+            self.table = torch.ones(6, dtype=x.dtype)
+        return super().forward(x * self.table.to(x))
+
+
+@pytest.mark.parametrize("make", [lambda i: (str(i), i), lambda i: [str(i), i], lambda i: {str(i): object()}])
+def test_much_that_a_module_holds_hides_none_of_its_layers(make):
+    module = nn.Sequential(nn.Sequential(Layer(6, 3)))
+    module.merges, module.counts = [make(i) for i in range(21_000)], [0]
+    module.register_forward_hook(lambda m, inputs, output: m.counts.append(1))
+    perturbation_stability(module, torch.ones(2, 6))
+    assert (module[0][0].calls, module[0][0].table, module.counts) == (0, None, [0])
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta state")
+@pytest.mark.parametrize("layout", [torch.sparse_coo, torch.sparse_csr])
+def test_sparse_parameters_stay_as_they_were(layout):
+    class Sparse(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.eye(6)[:3].to_sparse(layout=layout))
+
+        def forward(self, x):
+            return (self.weight @ x.T).T
+
+    module, x = Sparse(), torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
+    before = module(x)
+    assert local_lipschitz(module, x, 0.1, steps=1).allclose(torch.ones((), dtype=torch.float64))
+    with pytest.raises(ValueError, match="must have dense parameters to be differentiated in, but weight is sparse"):
+        tangent_kernel(module, x)
+    assert module.weight.dtype == torch.float32
+    assert torch.equal(module(x), before)
