@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from lib.estimators.calls import outputs_of, told
+from lib.estimators.first_sight import Sides, among_others, inward, zeros_told
 from lib.estimators.footprint import peak_bytes
+from lib.estimators.memento import besides_weights
 from lib.estimators.subject import Subject
 from lib.estimators.trust import (
     AGREE,
     AGREE_LENGTHS,
     ROUNDING,
-    agree_at_once,
     gap,
+    gaps,
+    precision,
+    refuse_constant,
+    refuse_contradiction,
     refuse_derivative,
     refuse_interaction,
     refuse_unsteady,
@@ -34,8 +40,10 @@ _CHUNK_BYTES, _DOUBLE_BYTES, _CACHED_BYTES = 3 * 2**27, 2**22, 2**25
 _NUDGE = 1e-2
 # Products of fewer digits than float32's are rounded so coarsely that an example's place in a batch shows.
 _COARSE = 1e-6
-# Derivatives are compared with differences at this many points and one more, spread over all.
-_LOOKED = 7
+# What a step says about the derivative is looked at in all points; more closely at this many of those where it says
+# something else and, where it says nothing nearly everywhere, at as many and one more, spread over all; and steps from
+# coordinates that are 0 at a few points of a batch.
+_LOOKED, _ZEROS = 7, 4
 
 
 class Foreign(Subject):
@@ -47,22 +55,26 @@ class Foreign(Subject):
 
     replicas, lead = 1, 1
 
-    def __init__(self, network: nn.Module, x: Float[Tensor, "n ..."]) -> None:
+    def __init__(self, network: nn.Module, x: Float[Tensor, "n ..."], moved: bool = False) -> None:
         self.network = network
-        self._through_all = False
+        self._put_back = besides_weights(network) if moved else None  # before its first call
+        self._through_all = self._inside = self._constant = False
         first = x[:1]
         self._bytes = self._memory(first)
-        value = self._value(first)
+        value = self._first_value(first)
         self._first = first, value
         self._refuse_change()
         self._fit = max(1, _CHUNK_BYTES // (self._bytes + value.shape[1] * first.nbytes))
         if x.device.type == "cpu":
             self._fit = max(1, min(self._fit, _CACHED_BYTES // self._bytes))
-        coarse = max(torch.finfo(x.dtype).eps, torch.finfo(value.dtype).eps) > _COARSE
-        self._together = 1 if coarse else self._fit
+        self._together = 1 if precision(x, value) > _COARSE else self._fit
         if len(x) == 1 or self._together == 1:  # no batch will tell
-            among_others = self._value(torch.cat([-first, first, x[-1:] / 2]))
-            refuse_interaction(gap(among_others[1], value[0]), len(among_others))
+            batch = self._value(torch.cat([first / 2, first, 3 * x[-1:] / 4]))  # no range that holds 0 is left
+            refuse_interaction(gap(batch[1], value[0]), len(batch))
+
+    def forget(self) -> None:
+        if self._put_back is not None:
+            self._put_back()
 
     def check(self, x: Tensor) -> None:
         self.outputs(x)
@@ -79,7 +91,7 @@ class Foreign(Subject):
         while start < len(x):
             part = x[start : start + self._together]
             value = self._value(part)
-            if self._differs_alone(part, value):
+            if self._differs_alone(part, value) or self._differs_among_others(part, value):
                 continue
             values.append(value)
             start += len(part)
@@ -90,7 +102,8 @@ class Foreign(Subject):
         return torch.cat([self._value(part) for part in x.split(self._fit)]).unsqueeze(0)
 
     def at_own_points(self, points: Tensor) -> Tensor:
-        return self._call(points[0]).unsqueeze(0)
+        x = points[0]
+        return self._call(x.detach().requires_grad_() if self._inside and not x.requires_grad else x).unsqueeze(0)
 
     def jacobian_at(self, points: Tensor) -> Tensor:
         return torch.cat([self._derivative(part)[1] for part in points[0].split(self._together)]).unsqueeze(0)
@@ -103,7 +116,8 @@ class Foreign(Subject):
             if self._differs_alone(part, value, rows):
                 continue
             looked = {round(i * (len(x) - 1) / _LOOKED) - start for i in range(_LOOKED + 1)}
-            self._check_derivatives(part, value, rows, sorted(looked.intersection(range(len(part)))))
+            if self._check_derivatives(part, value, rows, looked.intersection(range(len(part)))):
+                continue
             start += len(part)
             undefined = self.undefined(part)[0] | ~value.isfinite().all(dim=1)
             undefined |= self._kinks(part, value, rows, ~undefined)
@@ -143,6 +157,7 @@ class Foreign(Subject):
         """Turn the network to float64 and return its derivative at a point; None where it is not the same network."""
         try:
             self.network.double()
+            self.forget()
             value, rows = self._derivative(point.double())
         except (ValueError, RuntimeError, NotImplementedError):
             return None
@@ -163,6 +178,7 @@ class Foreign(Subject):
                 parameter.data = data
             for module, name, buffer in buffers:
                 module._buffers[name] = buffer
+            self.forget()
 
         return put_back
 
@@ -174,8 +190,33 @@ class Foreign(Subject):
         return outputs_of(self.network, x.clone())
 
     def _value(self, x: Tensor) -> Tensor:
+        """Return f(x) without a graph, in memory of its own: a network may use the same again and again."""
+        if self._inside:
+            return self._call(x.detach().requires_grad_()).detach().clone()
         with torch.no_grad():
-            return self._call(x)
+            return self._call(x).clone()
+
+    def _first_value(self, first: Float[Tensor, "1 ..."]) -> Float[Tensor, "1 o"]:
+        """Return f at a point, and find out whether the module differentiates inside itself: a force in an energy."""
+        try:
+            return self._value(first)
+        except ValueError:
+            self._inside = True
+            with suppress(ValueError):
+                return self._value(first)
+            raise
+
+    def _value_if_any(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n o"]:
+        """Return f(x), unchecked; NaN at points where the network has none, as out of a range that it checks."""
+        try:
+            return self.values(x)[0]
+        except ValueError:
+            if len(x) > 1:
+                return torch.cat([self._value_if_any(point[None]) for point in x])
+            return torch.full_like(self._first[1], torch.nan)
+
+    def _among_others(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n o"]:
+        return among_others(self._value_if_any, x)
 
     def _derivative(
         self, x: Float[Tensor, "n ..."], outputs: int | None = None
@@ -188,15 +229,16 @@ class Foreign(Subject):
         with torch.enable_grad():
             y = self._call(leaf)
         count = y.shape[1] if outputs is None else outputs
-        rows = x.new_zeros(len(x), count, x[0].numel())
+        self._constant = not y.requires_grad
+        rows = x.new_empty(len(x), count, x[0].numel())
         along = torch.zeros_like(y)
-        for k in range(count if y.requires_grad else 0):
+        for k in range(count):
             along[:, k] = 1
-            row = self._pull_back(y, leaf, along, keep=k + 1 < count)
-            if row is not None:
-                rows[:, k] = row.flatten(1)  # before the next line: where f gives x back, the row is `along` itself
+            row = self._pull_back(y, leaf, along, keep=k + 1 < count) if y.requires_grad else None
+            # Before the next line: where f gives x back, the row is `along` itself.
+            rows[:, k] = 0 if row is None else row.flatten(1)
             along[:, k] = 0
-        return y.detach(), rows
+        return y.detach().clone(), rows
 
     def _pull_back(self, y: Tensor, leaf: Tensor, along: Tensor, keep: bool = False) -> Tensor | None:
         try:
@@ -237,23 +279,57 @@ class Foreign(Subject):
         point, before = self._first
         refuse_unsteady(gap(self._value(point), before), max(AGREE, 4 * torch.finfo(before.dtype).eps))
 
-    def _check_derivatives(self, part: Tensor, value: Tensor, rows: Tensor, looked: list[int]) -> None:
-        """Refuse derivatives that are not those of the values, at some points of a batch."""
-        coarse = max(torch.finfo(part.dtype).eps, torch.finfo(value.dtype).eps) > _COARSE
-        looked = looked[:: max(1, len(looked) - 1)] if coarse else looked
-        if looked:
-            good = agree_at_once(lambda at: self.values(at)[0], part[looked], value[looked], rows[looked])
-            for i in (i for i, fine in zip(looked, good.tolist(), strict=True) if not fine):
-                self._check_derivative(part[i : i + 1], rows[i])
+    def _check_derivatives(self, part: Tensor, value: Tensor, rows: Tensor, looked: set[int]) -> bool:
+        """Refuse derivatives that are not those of the values; return whether to repeat a batch one point at a time.
+
+        One step from every point, evaluated among other neighbours, tells of both: where it says something else than
+        the derivative, the point is evaluated among others itself, and at both ends of a step.
+        """
+        if self._constant:
+            self._refuse_constant(part, value)
+        if precision(part, value) > _COARSE:
+            closer = set(sorted(looked)[:: max(1, len(looked) - 1)])
+        else:
+            sides = Sides(self._among_others, part, value, rows)
+            fine, doubted = sides.first()
+            closer = set()
+            if len(doubted):
+                furthest = doubted[: _LOOKED + 1]
+                if self._differs_among_others(part[furthest], value[furthest], len(part)):
+                    return True
+                fine[doubted], otherwise = sides.both(doubted)
+                closer.update(doubted[otherwise][:_LOOKED].tolist())
+            if 4 * int(fine.sum()) < len(part):
+                closer |= {i for i in looked if not fine[i]}
+            self._check_zeros(part, value, rows)
+        for i in sorted(closer):
+            self._check_derivative(part[i : i + 1], rows[i])
+        return False
+
+    def _check_zeros(self, part: Tensor, value: Tensor, rows: Tensor) -> None:
+        """Refuse derivatives that miss what coordinates change which are 0, at some points that have such."""
+        some = ((part == 0).flatten(1).any(dim=1) & value.isfinite().all(dim=1)).nonzero().flatten()
+        some = some[:: -(-len(some) // _ZEROS) or 1]
+        if len(some) and bool(zeros_told(self._value_if_any, part[some], value[some], rows[some]).any()):
+            refuse_contradiction()
+
+    def _refuse_constant(self, part: Tensor, value: Tensor) -> None:
+        """Refuse outputs that autograd calls constant and that are not, nor need small steps change them (labels)."""
+        first, at_first = self._first
+        others = [at_first, *(self._value_if_any(factor * first) for factor in (-1, 2, 0.5))]
+        known = part.flatten(1).isfinite().all(dim=1)
+        values = torch.cat([value[known], *(v.to(value) for v in others)])
+        values = values[values.isfinite().all(dim=1)]
+        refuse_constant(bool(len(values)) and bool((gaps(values, values[:1].expand_as(values)) > AGREE).any()))
 
     def _kinks(self, part: Tensor, value: Tensor, rows: Tensor, finite: Bool[Tensor, " n"]) -> Bool[Tensor, " n"]:
         """Return where the derivative that autograd gives is all zero, and yet f changes in proportion to a step."""
         found = torch.zeros(len(part), dtype=torch.bool, device=part.device)
-        # Where an entry is NaN, the largest is NaN and not 0. Asking for `any` would take twice as long.
-        flat = (rows.abs().amax(dim=(1, 2)) == 0) & part.flatten(1).any(dim=1)
-        zero = (finite & flat).nonzero().flatten()
+        # Most points are told by the derivatives in their first coordinate alone. NaN is any, too.
+        zero = (finite & part.flatten(1).any(dim=1) & ~rows[..., 0].any(dim=1)).nonzero().flatten()
+        zero = zero[~rows[zero].flatten(1).any(dim=1)]
         if len(zero):
-            found[zero] = steps_off(lambda at: self.values(at)[0], part[zero], value[zero])
+            found[zero] = steps_off(self._value_if_any, part[zero], value[zero])
             for i in found.nonzero().flatten()[:_LOOKED].tolist():
                 self._check_derivative(part[i : i + 1], rows[i])
         return found
@@ -265,11 +341,12 @@ class Foreign(Subject):
         the network may bend on their way. What they refuse is looked at again in float64.
         """
         try:
-            refuse_derivative(self._value, lambda at: self._derivative(at)[1], point, rows)
+            refuse_derivative(self._value_if_any, lambda at: self._derivative(at)[1], point, rows)
         except ValueError:
             moved = _beside(point)
             try:
-                refuse_derivative(self._value, lambda at: self._derivative(at)[1], moved, self._derivative(moved)[1][0])
+                beside = self._derivative(moved)[1][0]
+                refuse_derivative(self._value_if_any, lambda at: self._derivative(at)[1], moved, beside)
             except ValueError:
                 if not self._agrees_in_float64(point, rows):
                     raise
@@ -282,12 +359,24 @@ class Foreign(Subject):
             exact = self._doubled(point, expected)
             if exact is None or gap(rows, exact) > ROUNDING:
                 return False
-            refuse_derivative(self._value, lambda at: self._derivative(at)[1], point.double(), exact)
+            refuse_derivative(self._value_if_any, lambda at: self._derivative(at)[1], point.double(), exact)
         except ValueError:
             return False
         finally:
             put_back()
         return True
+
+    def _differs_among_others(self, part: Tensor, value: Tensor, points: int | None = None) -> bool:
+        """Compare all points of a batch with themselves in others; return whether to repeat it one point at a time."""
+        points = points or len(part)
+        if points == 1:
+            return False
+        apart = gaps(self._among_others(part), value, _usual(value))
+        apart = float(torch.where(part.flatten(1).isfinite().all(dim=1), apart, 0).max())
+        refuse_interaction(apart, points)
+        if apart > AGREE:
+            self._together = 1
+        return apart > AGREE
 
     def _differs_alone(self, part: Tensor, value: Tensor, rows: Tensor | None = None, beside: bool = False) -> bool:
         """Compare points of a batch with themselves alone; return whether to repeat it one point at a time.
@@ -298,15 +387,18 @@ class Foreign(Subject):
         if len(part) == 1:
             return False
         values = derivatives = lengths = 0.0
-        usual = 0.01 * float(value.double().square().mean().nan_to_num(0, 0, 0).sqrt())
+        usual = _usual(value)
         for i in sorted({0, len(part) // 2, len(part) - 1}):
-            leaf = part[i : i + 1].detach().clone().requires_grad_(rows is not None)
-            with torch.set_grad_enabled(rows is not None):
+            followed = rows is not None or self._inside
+            leaf = part[i : i + 1].detach().clone().requires_grad_(followed)
+            with torch.set_grad_enabled(followed):
                 alone = self._call(leaf)
             values = max(values, gap(alone[0], value[i], usual))
             if rows is not None and alone.requires_grad:
                 k = int(rows[i].abs().amax(dim=1).nan_to_num(0, 0, 0).argmax())
-                row = self._pull_back(alone, leaf, torch.eye(alone.shape[1]).to(alone)[k : k + 1])
+                along = torch.zeros_like(alone)
+                along[:, k] = 1
+                row = self._pull_back(alone, leaf, along)
                 alone_row = torch.zeros_like(rows[i, k]) if row is None else row
                 derivatives = max(derivatives, gap(alone_row, rows[i, k]))
                 lengths = max(lengths, gap(alone_row.double().norm(), rows[i, k].double().norm()))
@@ -321,8 +413,12 @@ class Foreign(Subject):
         return True
 
 
+def _usual(value: Float[Tensor, "n o"]) -> float:
+    """Return the size below which differences between values do not count."""
+    return 0.01 * float(value.double().square().mean().nan_to_num(0, 0, 0).sqrt())
+
+
 def _beside(points: Tensor) -> Tensor:
-    """Return points a little beside some, off the kinks on which these may lie."""
-    stream = torch.Generator().manual_seed(0)
-    nudge = torch.rand(points.shape, generator=stream, dtype=torch.float64) - 0.5
-    return points.detach() + (_NUDGE * nudge).to(points) * points.detach().abs().mean()
+    """Return points a little beside some, off the kinks on which these may lie, in any range that holds them and 0."""
+    moved, ones = (inward(at, _NUDGE) for at in (points.detach(), torch.ones_like(points)))
+    return torch.where(moved == 0, (1 - ones) * points.detach().abs().mean(), moved)

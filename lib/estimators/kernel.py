@@ -42,7 +42,7 @@ def tangent_kernel(network: nn.Module, x: Float[Tensor, "n ..."]) -> Float[Tenso
 
     Source: Jacot, Gabriel and Hongler 2018, §4.
     """
-    with measured(network, x) as subject:
+    with measured(network, x, moved=True) as subject:
         weights = Weights(subject, x.detach())
         return _kernel(weights, weights.present, x.detach())
 
@@ -59,7 +59,7 @@ def kernel_drift(network: nn.Module, initial: Initial, x: Float[Tensor, "n ..."]
     Source: Jacot, Gabriel and Hongler 2018, Theorem 2 (no drift as m → ∞).
     """
     before = copies(network)
-    with measured(network, x) as subject:
+    with measured(network, x, moved=True) as subject:
         weights = Weights(subject, x.detach())
         start = _kernel(weights, weights.initial(initial, before), x.detach())
         drift = torch.linalg.vector_norm(_kernel(weights, weights.present, x.detach()) - start, dim=(1, 2))
@@ -75,7 +75,8 @@ def _kernel(weights: Weights, values: Tensors, x: Float[Tensor, "n ..."]) -> Flo
     numbers = sum(tensor.numel() for tensor in subject.network.parameters())
     if subject.lead == 1:
         stream = torch.Generator().manual_seed(0)
-        factors = {name: 0.5 + torch.rand(p.shape, generator=stream) for name, p in subject.network.named_parameters()}
+        named = list(subject.network.named_parameters())
+        factors = {name: 0.5 + torch.rand(p.shape, generator=stream, device="cpu") for name, p in named}
         weights.check(x, {name: factor.to(values[name]) * values[name] for name, factor in factors.items()})
     count = subject.values(x[:1]).shape[-1]
     size, block = len(x) * count, max(1, _BLOCK_NUMBERS // numbers)

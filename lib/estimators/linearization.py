@@ -40,7 +40,7 @@ def linearization_error(network: nn.Module, initial: Initial, x: Float[Tensor, "
     Source: Chizat, Oyallon and Bach 2019, §1 (the tangent model).
     """
     before = copies(network)
-    with measured(network, x) as subject:
+    with measured(network, x, moved=True) as subject:
         weights = Weights(subject, x.detach())
         start = weights.initial(initial, before)
         if not weights.exact:

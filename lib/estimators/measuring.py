@@ -27,12 +27,13 @@ _CHUNK_NUMBERS = 2**24
 
 
 @contextmanager
-def measured(network: nn.Module, x: Float[Tensor, "n ..."]) -> Iterator[Subject]:
+def measured(network: nn.Module, x: Float[Tensor, "n ..."], moved: bool = False) -> Iterator[Subject]:
     """Give a network as what is measured, in eval mode; afterwards it is as it was before.
 
     Args:
         network: a `Stack` (R replicas) or any module that maps (n, ...) to (n, o) (R = 1).
         x: the points on which it will be measured.
+        moved: whether its weights will be moved, so that it has to `forget` what it computed from earlier ones.
 
     Raises:
         ValueError: x has no point, or numbers that have no derivative; a module's weights are not there yet, it does
@@ -52,7 +53,7 @@ def measured(network: nn.Module, x: Float[Tensor, "n ..."]) -> Iterator[Subject]
         check_weights(network)
         check_recorded(network)
         with untouched(network):
-            yield Foreign(network, x.detach())
+            yield Foreign(network, x.detach(), moved)
 
 
 def weights_of(network: nn.Module) -> tuple[list[tuple[str, Tensor]], int]:
@@ -104,6 +105,9 @@ class _Replicated(Subject):
 
     def check_derivative(self, x: Tensor) -> None:
         pass  # it is a formula
+
+    def forget(self) -> None:
+        pass  # it keeps nothing
 
     def gradient(self, value: Tensor, points: Tensor) -> Tensor:
         return torch.autograd.grad(value, points)[0]

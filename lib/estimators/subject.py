@@ -76,6 +76,10 @@ class Subject(ABC):
     def points_at_once(self) -> int:
         """Return how many points fit that keep the activations of two derivatives, in float64."""
 
+    @abstractmethod
+    def forget(self) -> None:
+        """Put back what modules keep besides weights, if these are moved: it may be computed from earlier ones."""
+
     def undefined(self, x: Float[Tensor, "n ..."]) -> Bool[Tensor, "R n"]:
         """Return where J is undefined: at a point that is not finite, and at x = 0 where that is a kink.
 

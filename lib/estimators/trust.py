@@ -18,21 +18,26 @@ if TYPE_CHECKING:
 AGREE_LENGTHS, AGREE, ROUNDING = 5e-7, 1e-5, 2e-2
 # Steps of differences relative to the point, by precision of the numbers: the first is for networks that round inside
 # to fewer digits than they return, and only compared where smaller steps drown.
-_STEPS = {1e-10: (1e-1, 1e-2, 1e-4, 1e-6), 1e-6: (1e-1, 1e-2, 1e-3, 1e-4), 1.0: (2e-1, 5e-2)}
+STEPS = {1e-10: (1e-1, 1e-2, 1e-4, 1e-6), 1e-6: (1e-1, 1e-2, 1e-3, 1e-4), 1.0: (2e-1, 5e-2)}
 _ALLOWED, _ALLOWED_WIDE = 0.05, 0.25
 # The share of a change that a derivative may miss where the two halves of a step agree as well, by precision of the
-# numbers; and the step that is tried first.
-_SLIGHT, _AT_ONCE = {1e-10: 1e-4, 1e-6: 5e-3, 1.0: 0.05}, 1e-3
+# numbers.
+SLIGHT = {1e-10: 1e-4, 1e-6: 5e-3, 1.0: 0.05}
 
 
 def gap(one: Tensor, other: Tensor, size: float = 0.0) -> float:
     """Return ‖one − other‖ / (‖other‖ + size), over the entries that are finite in both; 1 where just one is finite."""
-    one, other = one.detach().double().flatten(), other.detach().double().flatten()
+    return float(gaps(one.reshape(1, -1), other.reshape(1, -1), size))
+
+
+def gaps(one: Float[Tensor, "n k"], other: Float[Tensor, "n k"], size: float = 0.0) -> Float[Tensor, " n"]:
+    """Return `gap` row by row."""
+    one, other = one.detach().double(), other.detach().double()
     finite = one.isfinite() & other.isfinite()
-    if not torch.equal(one.isfinite(), other.isfinite()):
-        return 1.0
-    apart, scale = float((one - other)[finite].norm()), float(other[finite].norm()) + size
-    return apart / scale if apart and scale else float(apart > 0)
+    apart = torch.where(finite, one - other, 0).norm(dim=1)
+    scale = torch.where(finite, other, 0).norm(dim=1) + size
+    relative = torch.where((apart > 0) & (scale > 0), apart / scale, (apart > 0).double())
+    return torch.where((one.isfinite() == other.isfinite()).all(dim=1), relative, 1)
 
 
 def refuse_interaction(apart: float, points: int) -> None:
@@ -63,49 +68,67 @@ def refuse_unsteady(apart: float, allowed: float) -> None:
         )
 
 
+def refuse_constant(changes: bool) -> None:
+    """Raise ValueError if f changes with x although its derivative is 0 wherever it was asked for.
+
+    Raises:
+        ValueError: it does.
+    """
+    if changes:
+        raise ValueError(
+            "network must have outputs that autograd can differentiate; they change with x, but their derivative is 0 "
+            "everywhere. Look for no_grad, detach, NumPy, rounding or quantized layers on the way."
+        )
+
+
+def refuse_contradiction(missed: float | None = None) -> None:
+    """Raise ValueError: f changes along a small step otherwise than its derivative says, if known by which share.
+
+    Raises:
+        ValueError: always.
+    """
+    share = "" if missed is None else f" (by {missed:.2g} of the change)"
+    raise ValueError(
+        "network must have outputs that autograd can differentiate; along a small step they change otherwise than its "
+        f"derivative says{share}. Look for no_grad, detach, NumPy, rounding, or a backward of its own on the way."
+    )
+
+
 def as_said(ahead: Tensor, behind: Tensor, expected: Tensor, noise: float, eps: float) -> Bool[Tensor, " steps"]:
     """Return False for steps across a point that contradict a derivative; True where they agree, or tell nothing.
+
+    Arguments are those of `halves`, by steps. One step that tells and agrees speaks for all.
+    """
+    telling, agree = halves(ahead, behind, expected, noise, eps)
+    return agree | ~telling | (telling & agree).any(dim=0)
+
+
+def halves(
+    ahead: Float[Tensor, "*b k"],
+    behind: Float[Tensor, "*b k"],
+    expected: Float[Tensor, "*b k"],
+    noise: float | Float[Tensor, " n"],
+    eps: float,
+) -> tuple[Bool[Tensor, "*b"], Bool[Tensor, "*b"]]:
+    """Return which steps across a point tell something about its derivative, and which agree with it.
 
     The two halves of a step, ahead and behind, differ by curvature, kinks and roundings, and what these may do to the
     whole is no more. So a derivative that misses a small share (a branch cut off, a backward of one's own) is told.
 
     Args:
-        ahead: f(x + δ) − f(x), by steps; all other axes count together.
+        ahead: f(x + δ) − f(x), by steps; NaN tells nothing.
         behind: f(x) − f(x − δ), in the same shape.
         expected: Jδ.
         noise: what one difference may be off by.
         eps: of the numbers.
     """
-    slight = _of_precision(_SLIGHT, eps)
+    slight = of_precision(SLIGHT, eps)
     across = (ahead + behind) / 2
     size = torch.maximum(across.norm(dim=-1), expected.norm(dim=-1))
-    allowed = torch.maximum((ahead - behind).norm(dim=-1), slight * size).clamp_min(4 * noise)
+    allowed = torch.maximum((ahead - behind).norm(dim=-1), slight * size)
+    allowed = torch.where(allowed > 4 * noise, allowed, 4 * noise)
     telling = (allowed <= 2 * slight * size) & (across.norm(dim=-1) > noise)
-    agree = (across - expected).norm(dim=-1) <= allowed
-    return agree | ~telling | (telling & agree).any(dim=0)
-
-
-def agree_at_once(
-    value: Callable[[Float[Tensor, "b ..."]], Float[Tensor, "b o"]],
-    points: Float[Tensor, "b ..."],
-    f: Float[Tensor, "b o"],
-    rows: Float[Tensor, "b o d"],
-) -> Bool[Tensor, " b"]:
-    """Return at which points one step across agrees so well that `refuse_derivative` need not look closer.
-
-    Arguments are those of `refuse_derivative`, but for several points.
-    """
-    eps = max(torch.finfo(points.dtype).eps, torch.finfo(f.dtype).eps)
-    if eps > 1e-6:
-        return torch.zeros(len(points), dtype=torch.bool, device=points.device)
-    factors = _factors(points.shape[1:], 4)[-1].to(points.device)
-    moved = [(points.double() * (1 + sign * _AT_ONCE * factors)).to(points.dtype) for sign in (1, -1)]
-    change = value(moved[0]).double() - value(moved[1]).double()
-    expected = ((moved[0].double() - moved[1].double()).flatten(1).unsqueeze(1) @ rows.double().mT).squeeze(1)
-    size = torch.maximum(change.norm(dim=1), expected.norm(dim=1))
-    slight = _of_precision(_SLIGHT, eps)
-    told = size > 8 * eps / slight * f.double().norm(dim=1)
-    return told & ((change - expected).norm(dim=1) <= slight * size)
+    return telling, (across - expected).norm(dim=-1) <= allowed
 
 
 def steps_off(
@@ -118,13 +141,14 @@ def steps_off(
     A dead unit changes nothing, an extremum the less the smaller the step is, and a kink that only lies near is not
     reached by the smallest steps that rounding lets count.
     """
-    eps = max(torch.finfo(points.dtype).eps, torch.finfo(f.dtype).eps)
-    finest = _of_precision(_STEPS, eps)[-1]
-    factors = _factors(points.shape[1:], 2)[-1].to(points.device)
+    eps = precision(points, f)
+    finest = of_precision(STEPS, eps)[-1]
+    signs = factors(points.shape[1:], 2)[-1].to(points.device)
 
     def change(step: float) -> Float[Tensor, " b"]:
-        moved = [(points.double() * (1 + sign * step * factors)).to(points.dtype) for sign in (1, -1)]
-        return torch.stack([(value(at).double() - f.double()).norm(dim=1) for at in moved]).amax(dim=0)
+        moved = [(points.double() * (1 + sign * step * signs)).to(points.dtype) for sign in (1, -1)]
+        apart = torch.stack([(value(at).double() - f.double()).norm(dim=1) for at in moved])
+        return apart.nan_to_num(0, torch.inf).amax(dim=0)
 
     step, noise = finest, 4 * eps * f.double().norm(dim=1)
     small, large = change(step), change(10 * step)
@@ -158,18 +182,19 @@ def refuse_derivative(
     Raises:
         ValueError: they disagree.
     """
-    start, rows = value(point).double(), rows.double()
+    f = value(point)
+    start, rows = f.double(), rows.double()
     if not (start.isfinite().all() and rows.isfinite().all() and point.isfinite().all()):
         return
-    eps = max(torch.finfo(point.dtype).eps, torch.finfo(value(point).dtype).eps)
-    steps = _of_precision(_STEPS, eps)
+    eps = precision(point, f)
+    steps = of_precision(STEPS, eps)
     base = point.double() if bool((point != 0).any()) else torch.ones_like(point, dtype=torch.float64)
-    directions = base * _factors(point.shape[1:], 4).to(point.device)
+    directions = base * factors(point.shape[1:], 4).to(point.device)
     offsets = torch.stack([sign * step * directions for sign in (1, -1) for step in steps])
     moved = (point.double() + offsets).to(point.dtype)  # (signs × steps, directions, ...)
-    f = torch.stack([value(part).double() for part in moved]).unflatten(0, (2, -1))
+    there = torch.stack([value(part).double() for part in moved]).unflatten(0, (2, -1))
     shifts = (moved - point).double().flatten(2).unflatten(0, (2, -1))
-    changes, noise = f - start, 4 * eps * float(start.norm())
+    changes, noise = there - start, 4 * eps * float(start.norm())
     if not bool(rows.any()):
         _refuse_steps(derivative, moved.flatten(0, 1), changes.flatten(0, 2), noise)
         return
@@ -192,34 +217,32 @@ def refuse_derivative(
     silent = drowned & ~(told & ~bent).any(dim=(0, 1))
     agrees = (best <= allowed) | (drowned & (wide <= _ALLOWED_WIDE)) | silent
     if not bool(agrees.all() & (slight.all() | (eps > 1e-6))):
-        missed = max(float(best.max()), _of_precision(_SLIGHT, eps))
-        raise ValueError(
-            "network must have outputs that autograd can differentiate; along a small step they change otherwise than "
-            f"its derivative says (by {missed:.2g} of the change). Look for no_grad, detach, NumPy, rounding, or a "
-            "backward of its own on the way."
-        )
+        missed = max(float(best.max()), of_precision(SLIGHT, eps))
+        refuse_contradiction(missed)
 
 
-def _of_precision(values: dict[float, Any], eps: float) -> Any:
+def precision(points: Tensor, f: Tensor) -> float:
+    """Return the coarser eps of the points and their values."""
+    return max(torch.finfo(points.dtype).eps, torch.finfo(f.dtype).eps)
+
+
+def of_precision(values: dict[float, Any], eps: float) -> Any:
+    """Return the value for numbers of a precision."""
     return next(value for finest, value in values.items() if eps <= finest)
 
 
-def _factors(shape: tuple[int, ...], count: int) -> Float[Tensor, "count ..."]:
+def factors(shape: tuple[int, ...], count: int) -> Float[Tensor, "count ..."]:
     """Return factors of the coordinates for several directions: all 1, all positive, and then of random signs."""
     stream = torch.Generator().manual_seed(0)
-    factors = 0.5 + torch.rand((count, *shape), generator=stream, dtype=torch.float64, device="cpu")
+    found = 0.5 + torch.rand((count, *shape), generator=stream, dtype=torch.float64, device="cpu")
     signs = torch.randint(0, 2, (count, *shape), generator=stream, device="cpu") * 2 - 1
-    factors[0] = 1
-    factors[2:] *= signs[2:]
-    return factors
+    found[0] = 1
+    found[2:] *= signs[2:]
+    return found
 
 
 def _refuse_steps(
     derivative: Callable[[Tensor], Tensor], moved: Tensor, changes: Float[Tensor, "b o"], noise: float
 ) -> None:
     changed = changes.norm(dim=-1) > noise
-    if bool(changed.any()) and not bool(derivative(moved[changed]).any()):
-        raise ValueError(
-            "network must have outputs that autograd can differentiate; they change with x, but their derivative is 0 "
-            "everywhere. Look for no_grad, detach, NumPy, rounding or quantized layers on the way."
-        )
+    refuse_constant(bool(changed.any()) and not bool(derivative(moved[changed]).any()))

@@ -40,12 +40,15 @@ class Weights:
         present: parameters and buffers as the network has them.
 
     Raises:
-        ValueError: the network has no parameters, complex ones, or lets the points of a batch interact.
+        ValueError: the network has no parameters, sparse or complex ones, or lets the points of a batch interact.
     """
 
     def __init__(self, subject: Subject, x: Float[Tensor, "n ..."]) -> None:
-        subject.check(x)
         self.subject, network = subject, subject.network
+        for name, parameter in network.named_parameters():
+            if parameter.layout is not torch.strided:
+                raise ValueError(f"network must have dense parameters to be differentiated in, but {name} is sparse.")
+        subject.check(x)
         given = {name: t.data for name, t in (*network.named_parameters(), *network.named_buffers())}
         self.exact = subject.in_float64(x)
         self._parameters, self._buffers = dict(network.named_parameters()), dict(network.named_buffers())
@@ -91,6 +94,7 @@ class Weights:
         """Give the network other values of parameters and buffers."""
         for name, tensor in (self._parameters | self._buffers).items():
             tensor.data = values[name]
+        self.subject.forget()
 
     def rows(self, point: Float[Tensor, "1 ..."], outputs: range) -> Float[Tensor, "R k P"]:
         """Return the derivatives of some outputs at a point in all weights, one pass backwards an output."""
@@ -108,16 +112,20 @@ class Weights:
             y = torch.func.functional_call(network, (parameters, buffers), (points.clone(),))
             return y if stacked else y.unsqueeze(0)
 
+        self.subject.forget()
         try:
             with warnings.catch_warnings(), torch.no_grad():
                 # At its first use torch compiles some rules by a function of its own that it calls deprecated.
                 warnings.filterwarnings("ignore", message=r".torch\.jit\.script", category=DeprecationWarning)
                 return torch.func.jvp(function, (start,), ({name: direction[name] for name in start},))
         except (RuntimeError, NotImplementedError, ValueError, TypeError, AttributeError):
+            self.subject.forget()
             f = self.subject.values(points)
             flat = self._flat(direction).unsqueeze(-1)
             slopes = [(self.rows(point[None], range(f.shape[-1])) @ flat).squeeze(-1) for point in points]
             return f, torch.stack(slopes, dim=1)
+        finally:
+            self.subject.forget()
 
     def check(self, x: Float[Tensor, "n ..."], direction: Tensors) -> None:
         """Raise ValueError if the values around the weights change otherwise than autograd's derivative says.
@@ -159,7 +167,14 @@ class Weights:
                 "no_grad, detach, NumPy, or a backward of its own on the way."
             )
 
+        if not self._graph(point).requires_grad:
+            raise ValueError(
+                "network must compute its outputs from its weights at every call; nothing leads from one to the other. "
+                "Look for what it keeps of earlier calls, and drop that in eval mode."
+            )
+
     def _graph(self, point: Tensor) -> Float[Tensor, "R 1 o"]:
+        self.subject.forget()  # also what has no graph, or one that is used up
         with torch.enable_grad():
             return self.subject.at_own_points(point.expand(self.subject.replicas, *point.shape))
 

@@ -14,6 +14,7 @@ from lib.estimators import (
     monte_carlo_stability,
     perturbation_stability,
     rms_stability,
+    tangent_kernel,
 )
 from lib.estimators.footprint import peak_bytes
 from lib.networks import FCN
@@ -143,3 +144,95 @@ def test_points_on_kinks_do_not_pass_for_points_that_interact():
     together = perturbation_stability(network, x)
     alone = torch.cat([perturbation_stability(network, x[i : i + 1]) for i in range(0, 64, 8)], dim=1)
     assert torch.equal(together[:, ::8], alone)
+
+
+class Of(nn.Module):
+    """A linear layer between what others do to points and outputs."""
+
+    def __init__(self, before=lambda x: x, after=lambda y: y):
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.linear = nn.Linear(6, 3)
+        self.before, self.after = before, after
+
+    def forward(self, x):
+        return self.after(self.linear(self.before(x)))
+
+
+@pytest.mark.parametrize("low", [0, -1])
+def test_a_network_that_checks_its_range_is_measured_within_it(low):
+    def within(x):
+        assert bool((x >= low).all() and (x <= 1).all())
+        return x
+
+    x = torch.rand(4, 6, generator=torch.Generator().manual_seed(0))
+    x[:, 0], x[1, 1], x[2, 2] = 1, 0, low
+    expected = perturbation_stability(Of(), x)
+    assert torch.equal(perturbation_stability(Of(within), x), expected)
+    for i in range(4):
+        assert torch.allclose(perturbation_stability(Of(within), x[i : i + 1]), expected[:, i : i + 1], rtol=1e-6)
+    cut = Of(within, lambda y: y.detach() + 0.9 * y)
+    with pytest.raises(ValueError, match="along a small step"):
+        perturbation_stability(cut, x)
+
+
+def test_outputs_in_one_memory_that_is_used_again_are_told_apart():
+    out = torch.zeros(50, 3)
+    network = Of(after=lambda y: out[: len(y)].detach().copy_(y))
+    x = torch.randn(5, 6, generator=torch.Generator().manual_seed(0))
+    expected = perturbation_stability(Of(), x)
+    assert torch.equal(perturbation_stability(network, x), expected)
+    assert torch.allclose(perturbation_stability(network, x[:1]), expected[:, :1], rtol=1e-6)
+    assert torch.equal(out, torch.zeros(50, 3))
+
+
+def test_a_force_is_the_derivative_of_an_energy():
+    class Force(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.energy = small()
+
+        def forward(self, x):
+            return torch.autograd.grad(self.energy(x).square().sum(), x, create_graph=True)[0]
+
+    network, x = Force().double(), torch.randn(4, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    exact = torch.autograd.functional.hessian(lambda p: network.energy(p[None]).square().sum(), x[1])
+    torch.testing.assert_close(jacobian(network, x)[0, 1], exact)
+    assert (local_lipschitz(network, x, 0.1, steps=1) > 0).all()
+    assert finite_stability(network, x, 0.1, samples=4)[0].isfinite().all()
+    assert tangent_kernel(network, x).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        lambda y: nn.functional.one_hot(y.argmax(dim=1), 3).to(y),
+        lambda y: (y > 0.3).to(y),
+        lambda y: (y.sum(dim=1, keepdim=True) > 0).to(y),
+    ],
+)
+def test_labels_have_no_derivative_however_far_the_next_one_is(after):
+    x = torch.randn(6, 6, generator=torch.Generator().manual_seed(0))
+    for some in (x, x[:1]):
+        with pytest.raises(ValueError, match="their derivative is 0 everywhere"):
+            perturbation_stability(Of(after=after), some)
+    assert finite_stability(Of(after=after), x, 3.0, samples=50)[0].gt(0).any()
+    assert perturbation_stability(Of(after=torch.ones_like), x).eq(0).all()
+
+
+@pytest.fixture
+def elsewhere():
+    torch.set_default_device("meta")
+    yield
+    torch.set_default_device(None)
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_where_tensors_without_a_device_land_does_not_matter():
+    with torch.device("cpu"):
+        network, x = small(), torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
+        x[0, 1] = 0
+    for measure in (*MEASURES, lambda n, x: finite_stability(n, x, 0.1, samples=4)[0], tangent_kernel):
+        assert measure(network, x).device.type == "cpu"
+    assert foreign._beside(x).isfinite().all()

@@ -178,3 +178,41 @@ def test_points_that_do_not_fit_are_refused(x, sentence):
     for measure in (lambda: linearization_error(network, initial, x), lambda: tangent_kernel(network, x)):
         with pytest.raises(ValueError, match=sentence):
             measure()
+
+
+class Cached(nn.Module):
+    """Keeps what it computed from its weights, in an attribute or in a dictionary."""
+
+    def __init__(self, inside):
+        super().__init__()
+        self.linear, self.kept, self.inside = nn.Linear(6, 3), {}, inside
+
+    def forward(self, x):
+        if self.training or "weight" not in self.kept:
+            self.kept["weight"] = self.linear.weight.T.exp()
+        weight = self.kept["weight"]
+        if self.inside:
+            weight = getattr(self, "fused", None)
+            weight = self.linear.weight.T.exp() if weight is None else weight
+            self.fused = weight
+        return x.to(weight) @ weight
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_what_a_module_computed_from_other_weights_is_forgotten(inside):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = Cached(inside)
+    x = random(4, 6).float()
+    j = torch.autograd.functional.jacobian(lambda w: x.double() @ w.T.exp(), network.linear.weight.detach().double())
+    j = j.reshape(12, 18)
+    torch.testing.assert_close(tangent_kernel(network, x)[0], j @ j.T, rtol=1e-5, atol=1e-9)
+    assert (network.kept, getattr(network, "fused", None)) == ({}, None)
+    initial = moved(network, 0.1)
+    error, drift = linearization_error(network, initial, x), kernel_drift(network, initial, x)
+    assert 0 < float(error) < 0.5
+    assert 0 < float(drift) < 1
+    with torch.no_grad():
+        network.eval()(x)
+    with pytest.raises(ValueError, match="must compute its outputs from its weights at every call"):
+        tangent_kernel(network, x)
