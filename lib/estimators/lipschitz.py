@@ -36,7 +36,8 @@ def local_lipschitz(
 
     That maximum is the Lipschitz constant of f on the ball; for o = 1 it is the largest gradient norm. Every iterate
     x' gives the bound ‖J(x')ᵀu‖, u the first left singular vector of J(x') (so it is ‖J(x')‖₂), and the largest one
-    is returned. So the result is never below ‖J(x)‖₂ and never decreases in `steps` or in `starts`.
+    is returned. So the result is never below ‖J(x)‖₂, where f is differentiable at x (at a kink J is taken beside it),
+    and never decreases in `steps` or in `starts`.
 
     The J of a ReLU network is constant on each of its linear regions, so its norm has no gradient. A step therefore
     follows the gradient of uᵀJ_τ(x')v, u and v the singular vectors of J(x') itself, with every ReLU replaced by
@@ -54,7 +55,8 @@ def local_lipschitz(
         radius: of the ball, in the units of x.
         steps: ascent steps from each start; with 0 only the starts are evaluated.
         starts: paths; the first one begins at x, the others at uniform points of the ball.
-        seed: of the other starts, which all replicas share.
+        seed: of the other starts, whose distances from x all points and replicas share: an example alone has those
+            that it has in a batch.
 
     Returns:
         The largest norm found, in float64, in units of the output per input; NaN where x or J(x) is not finite.
@@ -71,15 +73,15 @@ def local_lipschitz(
     checks.integers(least=0, steps=steps)
     checks.integers(starts=starts)
     stream, features = generator(seed, "lipschitz"), x[0].numel()
-    begin = [torch.zeros_like(x, requires_grad=False)]
+    begin = [torch.zeros_like(x[:1], requires_grad=False)]
     for _ in range(starts - 1):
-        begin.append((radius * uniform_in_ball(len(x), features, stream)).to(x).view(x.shape))
+        begin.append((radius * uniform_in_ball(1, features, stream)).to(x).view(1, *x.shape[1:]))
     with measured(network, x) as subject:
         x, at_once = subject.steadied(x.detach())
         climb, best = _Climb(subject, radius, steps), []
         for part in range(0, len(x), at_once):
             here = slice(part, part + at_once)
-            runs = [climb.best(x[here], shift[here].to(x)) for shift in begin]
+            runs = [climb.best(x[here], shift.to(x)) for shift in begin]
             best.append(torch.stack(runs).amax(dim=0))
         finite = x.flatten(1).isfinite().all(dim=1)
         return torch.cat(best, dim=1).masked_fill(~finite, torch.nan)
@@ -92,8 +94,8 @@ class _Climb:
         self.subject, self.radius, self.steps = subject, radius, steps
         self._twice = True  # whether the network can be differentiated twice, as far as is known
 
-    def best(self, x: Float[Tensor, "n ..."], shift: Float[Tensor, "n ..."]) -> Float[Tensor, "R n"]:
-        """Return the largest norm on one path of steps, from x + shift."""
+    def best(self, x: Float[Tensor, "n ..."], shift: Float[Tensor, "1 ..."]) -> Float[Tensor, "R n"]:
+        """Return the largest norm on one path of steps for every point, all from the same shift."""
         shift = shift.expand(self.subject.replicas, *x.shape)
         best = None
         for step in range(self.steps + 1):
@@ -118,7 +120,9 @@ class _Climb:
         """
         eps = torch.finfo(start.dtype).eps
         size = torch.linalg.vector_norm(start.flatten(2), torch.inf, dim=-1).clamp_min(0).double()
-        reach = (64 * eps * size).clamp_min(eps**0.5 * 1e-2 * self.radius).clamp_max(self.radius)
+        # However wide the ball is, beside x is where f has not bent.
+        wide = torch.where(size > 0, (100 * size).clamp_max(self.radius), self.radius)
+        reach = torch.maximum(64 * eps * size, eps**0.5 * 1e-2 * wide).clamp_max(self.radius)
         stream = generator(0, "beside")
         beside = []
         for sign in (1, -1):

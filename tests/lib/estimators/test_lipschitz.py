@@ -39,7 +39,7 @@ def test_every_sector_of_the_plane_is_enumerated(outputs, radius):
     """In the plane the regions of a two-layer network are sectors, and a ball sees an interval of angles."""
     network, x = FCN(7, 2, 2, outputs, replicas=4, seed=1, **F64), random(6, 2, seed=2)
     x = x / x.norm(dim=1, keepdim=True)
-    found, exact = local_lipschitz(network, x, radius, steps=4, starts=40)[..., None], []
+    found, exact = local_lipschitz(network, x, radius, steps=4, starts=60)[..., None], []
     for r, i in product(range(4), range(6)):
         middle = float(torch.atan2(x[i, 1], x[i, 0]))
         half = np.arcsin(radius) if radius < 1 else np.pi
@@ -198,6 +198,28 @@ def test_a_diverged_network_gives_nan():
     found = local_lipschitz(network, torch.ones(2, 3, **F64), 0.1, steps=2)
     assert found[0].isnan().all() or found[0].isinf().all()
     assert found[1].isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_wide_ball_gives_no_less_than_its_center(dtype):
+    first, last = random(6, 8).to(dtype), random(8, 3, seed=1).to(dtype)
+
+    class Plain(nn.Module):
+        def forward(self, x):
+            return torch.tanh(x @ first) @ last
+
+    x = random(5, 6, seed=2).to(dtype)
+    own = jacobian_spectrum(Plain(), x)[..., -1].sqrt()
+    for radius in (1.0, 1e4, 1e8, 1e12, 1e36):
+        assert (local_lipschitz(Plain(), x, radius, steps=2) >= own * (1 - 1e-3)).all()
+
+
+@pytest.mark.parametrize("make", [lambda: FCN(16, 3, 6, 2, replicas=2, seed=9, **F64), lambda: nn.Linear(6, 2, **F64)])
+def test_an_example_alone_has_the_starts_that_it_has_in_a_batch(make):
+    network, x = make(), random(5, 6, seed=10)
+    together = local_lipschitz(network, x, 0.8, steps=2, starts=4)
+    alone = torch.cat([local_lipschitz(network, point[None], 0.8, steps=2, starts=4) for point in x], dim=1)
+    torch.testing.assert_close(together, alone, rtol=1e-9, atol=0)
 
 
 @pytest.mark.parametrize(
