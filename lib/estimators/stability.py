@@ -32,6 +32,9 @@ def perturbation_stability(network: nn.Module, x: Float[Tensor, "n ..."], epsilo
 
     The result is in float64 whatever the network's type: only the derivative itself is taken in that.
 
+    At a kink P is that of the derivative which autograd defines, by the convention relu'(0) = 0: under a convolution
+    without biases a patch that is exactly black adds nothing to P, although every step away from black changes f.
+
     Args:
         network: a `Stack` (R replicas) or any module that maps (n, ...) to (n, o) (R = 1); measured in eval mode and
             left as it was.
@@ -127,7 +130,8 @@ def finite_stability(
     """Return the change itself, without linearisation: the mean of ‖f(x+δ) − f(x)‖ and its standard error.
 
     Arguments and draws are those of `monte_carlo_stability`; with the same seed both use the same draws. For ε → 0 the
-    two agree; where they part, the "small perturbation" of Definition 1 ends.
+    two agree where f is differentiable; where they part, the "small perturbation" of Definition 1 ends. At a kink they
+    differ for every ε: this one counts what f does on all sides of it.
 
     Where the change is not clear of the rounding of f, it is computed in float64.
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lib.estimators import local_lipschitz, monte_carlo_stability, perturbation_stability
+from lib.estimators import finite_stability, jacobian, local_lipschitz, monte_carlo_stability, perturbation_stability
 from lib.estimators.first_sight import among_others, inward
 
 INTERACT = "must compute each example by itself"
@@ -130,6 +130,17 @@ def test_a_black_background_under_convolutions_without_biases_is_measured(output
         image = torch.rand(8, 1, 8, 8, generator=torch.Generator().manual_seed(seed))
         image[..., 3:] = 0
         assert perturbation_stability(network, image).isfinite().all()
+
+
+def test_at_a_kink_p_is_that_of_autograd_and_no_limit_of_finite_changes():
+    network, x = nn.Sequential(nn.Conv1d(1, 1, 1, bias=False), nn.ReLU(), nn.Flatten()), torch.ones(1, 1, 4)
+    with torch.no_grad():
+        network[0].weight.fill_(1.0)
+    whole = perturbation_stability(network, x)
+    x[..., 1:] = 0
+    assert torch.equal(jacobian(network, x)[0, 0], torch.diag(torch.tensor([1.0, 0.0, 0.0, 0.0])))
+    at_kink, finite = perturbation_stability(network, x), finite_stability(network, x, 1e-3)[0] * 1e3
+    assert bool((at_kink < 0.75 * finite).all() & (finite < whole).all())
 
 
 def test_steps_inward_leave_no_range_and_part_equal_points():
