@@ -132,10 +132,10 @@ class CNN(Stack):
         dtype = dtype or torch.get_default_dtype()
         self.weights = nn.ParameterList()
         for beta, shape in zip(deviations, fans(width, depth, self.image, out_features), strict=True):
-            layer = torch.empty(replicas, *shape, dtype=dtype)
+            layer = torch.empty(replicas, *shape, dtype=dtype, device="cpu")
             for replica, stream in zip(layer, streams, strict=True):
-                replica.copy_(beta * torch.randn(shape, generator=stream, dtype=torch.float64))
-            self.weights.append(nn.Parameter(layer.to(device)))
+                replica.copy_(beta * torch.randn(shape, generator=stream, dtype=torch.float64, device="cpu"))
+            self.weights.append(nn.Parameter(layer.to(device or torch.get_default_device())))
 
     def extra_repr(self) -> str:
         return (

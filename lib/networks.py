@@ -86,10 +86,10 @@ class FCN(Stack):
         dtype = dtype or torch.get_default_dtype()
         self.weights = nn.ParameterList()
         for beta, fan_in, fan_out in zip(betas, fans[:-1], fans[1:], strict=True):
-            layer = torch.empty(replicas, fan_in, fan_out, dtype=dtype)
+            layer = torch.empty(replicas, fan_in, fan_out, dtype=dtype, device="cpu")
             for replica, stream in zip(layer, streams, strict=True):
-                replica.copy_(beta * torch.randn(fan_in, fan_out, generator=stream, dtype=torch.float64))
-            self.weights.append(nn.Parameter(layer.to(device)))
+                replica.copy_(beta * torch.randn(fan_in, fan_out, generator=stream, dtype=torch.float64, device="cpu"))
+            self.weights.append(nn.Parameter(layer.to(device or torch.get_default_device())))
 
     def extra_repr(self) -> str:
         return (

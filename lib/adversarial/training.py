@@ -202,7 +202,7 @@ class _Run:
 
     def epoch(self, lr: float) -> tuple[Tensor, Tensor]:
         """Pass over the data once and return the means of both parts of the objective."""
-        order = torch.stack([torch.randperm(len(self.x), generator=stream) for stream in self.batches])
+        order = torch.stack([torch.randperm(len(self.x), generator=stream, device="cpu") for stream in self.batches])
         totals = [torch.zeros(self.network.replicas, dtype=torch.float64, device=self.x.device) for _ in range(2)]
         for batch in order.to(self.x.device).split(self.batch_size, dim=1):
             for total, part in zip(totals, self._step(batch, lr), strict=True):

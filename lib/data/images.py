@@ -35,7 +35,7 @@ def first(data: Dataset, points: int) -> Dataset:
 
 def hold_out(data: Dataset, points: int) -> tuple[Dataset, Dataset]:
     """Return the data without so many of its training points, and those as another data set; always the same ones."""
-    order = torch.randperm(data.n, generator=generator(0, "held out"))
+    order = torch.randperm(data.n, generator=generator(0, "held out"), device="cpu")
     out, kept = order[:points].sort().values, order[points:].sort().values
     rest = Dataset(data.x[kept], data.y[kept], data.x_test, data.y_test, data.classes)
     return rest, Dataset(data.x[out], data.y[out], classes=data.classes)

@@ -35,10 +35,10 @@ def random_labels(
     drawn = []
     for part, count in (("training", samples), ("test", test_samples)):
         points = torch.randn(
-            count, in_features, generator=generator(seed, f"random {part} points"), dtype=torch.float64
+            count, in_features, generator=generator(seed, f"random {part} points"), device="cpu", dtype=torch.float64
         )
         signs = 1.0 - 2.0 * (torch.arange(count, dtype=torch.float64) % 2)
-        order = torch.randperm(count, generator=generator(seed, f"random {part} labels"))
+        order = torch.randperm(count, generator=generator(seed, f"random {part} labels"), device="cpu")
         dtype = dtype or torch.get_default_dtype()
         drawn += [(points / math.sqrt(in_features)).to(dtype), signs[order].to(dtype)]
     return Dataset(*drawn)

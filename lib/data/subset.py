@@ -32,4 +32,4 @@ def stratified(labels: np.ndarray, samples: int, seed: int) -> np.ndarray:
 
 
 def _permutation(size: int, stream: torch.Generator) -> np.ndarray:
-    return torch.randperm(int(size), generator=stream).numpy()
+    return torch.randperm(int(size), generator=stream, device="cpu").numpy()

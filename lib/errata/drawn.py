@@ -66,7 +66,7 @@ def products_with_gradient(depth: int = 4) -> list[float]:
     """Return ⟨W_l, ∂L/∂W_l⟩ of every layer of one network for a squared loss on random points: they are equal."""
     stream = torch.Generator().manual_seed(0)
     network = FCN(32, depth, 20, 3, "he", dtype=torch.float64)
-    points = torch.randn(2, 50, 20, generator=stream, dtype=torch.float64)
+    points = torch.randn(2, 50, 20, generator=stream, device="cpu", dtype=torch.float64)
     ((network(points[0])[0] - points[1][:, :3]) ** 2).sum().backward()
     return [(weight * weight.grad).sum().item() for weight in network.weights]
 
@@ -74,7 +74,7 @@ def products_with_gradient(depth: int = 4) -> list[float]:
 def two_measures(in_features: int, out_features: int, seeds: int, width: int = 256, depth: int = 4) -> Entry:
     """Entry 13: "the measure of Wu et al.". Both measures of untrained NTK networks, and of a tenth of them."""
     stream = torch.Generator().manual_seed(1)
-    x = nn.functional.normalize(torch.randn(60, in_features, generator=stream), dim=1)
+    x = nn.functional.normalize(torch.randn(60, in_features, generator=stream, device="cpu"), dim=1)
     values = {}
     for alpha in (1.0, 10.0):
         networks = FCN(width, depth, in_features, out_features, "ntk", replicas=seeds, alpha=alpha)

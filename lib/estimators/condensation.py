@@ -181,7 +181,7 @@ def _turned(network: nn.Module, stream: torch.Generator) -> FCN:
     with torch.no_grad():
         first = turned.weights[0]
         sizes = torch.linalg.vector_norm(first.double(), dim=1, keepdim=True)
-        random = torch.randn(first.shape, generator=stream, dtype=torch.float64).to(first.device)
+        random = torch.randn(first.shape, generator=stream, device="cpu", dtype=torch.float64).to(first.device)
         first.copy_(sizes * random / torch.linalg.vector_norm(random, dim=1, keepdim=True))
     return turned
 

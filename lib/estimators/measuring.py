@@ -81,7 +81,9 @@ def fully_connected(network: nn.Module) -> FCN | None:
         return None
     check_weights(network)
     plain = FCN.from_modules([network])
-    x = torch.randn(4, plain.in_features, generator=generator(0, "plain"), dtype=torch.float64).to(plain.weights[0])
+    x = torch.randn(4, plain.in_features, generator=generator(0, "plain"), device="cpu", dtype=torch.float64).to(
+        plain.weights[0]
+    )
     with measured(network, x) as subject:
         apart = gap(subject.outputs(x), plain(x))
     if apart > ROUNDING:

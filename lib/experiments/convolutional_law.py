@@ -46,7 +46,7 @@ def drawn_beside_law(
         for begin in range(0, draws, _AT_ONCE):
             count, seed = min(_AT_ONCE, draws - begin), cell * draws + begin
             network = CNN(width, depth, image, out_features, name, replicas=count, seed=seed, dtype=torch.float32)
-            x = torch.randn(1, network.in_features, generator=generator(cell, "points"))
+            x = torch.randn(1, network.in_features, generator=generator(cell, "points"), device="cpu")
             trace = network.jacobian_gram(x).diagonal(dim1=-2, dim2=-1).sum(dim=-1)[:, 0]
             squares += (trace / network.in_features / expected).tolist()
         ratio = mean_interval(squares)

@@ -29,7 +29,7 @@ FIRST_SEED = 3
 
 def unit_points(count: int, in_features: int) -> Float[Tensor, "count d"]:
     """Return points drawn uniformly from the unit sphere, the same in every run."""
-    gaussian = torch.randn(count, in_features, generator=generator(FIRST_SEED, "points"))
+    gaussian = torch.randn(count, in_features, generator=generator(FIRST_SEED, "points"), device="cpu")
     return torch.nn.functional.normalize(gaussian)
 
 

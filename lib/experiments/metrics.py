@@ -99,8 +99,8 @@ def correct_under_noise(
 ) -> Float[Tensor, "R n"]:
     """Return the share of perturbations, uniform in the ball of a radius, under which each point is correct."""
     stream = generator(0, "noise")
-    direction = torch.randn(draws, *x.shape, generator=stream)
-    length = radius * torch.rand(draws, len(x), 1, generator=stream) ** (1 / x.shape[1])
+    direction = torch.randn(draws, *x.shape, generator=stream, device="cpu")
+    length = radius * torch.rand(draws, len(x), 1, generator=stream, device="cpu") ** (1 / x.shape[1])
     noise = length * nn.functional.normalize(direction, dim=-1)
     labels = network((x + noise).flatten(0, 1)).argmax(dim=-1)
     return (labels.view(-1, draws, len(x)) == y).double().mean(dim=1)

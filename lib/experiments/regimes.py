@@ -143,11 +143,11 @@ def points(data: str) -> Dataset:
         x = torch.linspace(-0.5, 0.5, 4, dtype=torch.float64)
         return Dataset(on_line(x), 2 * x.abs())
     if data in DATA:
-        x = torch.randn(_SPHERE, _SPHERE, generator=generator(0, "sphere"), dtype=torch.float64)
+        x = torch.randn(_SPHERE, _SPHERE, generator=generator(0, "sphere"), device="cpu", dtype=torch.float64)
         x = x / torch.linalg.vector_norm(x, dim=1, keepdim=True)
         if data == "signs":
             return Dataset(x, torch.tensor([1.0, -1.0], dtype=torch.float64).repeat(_SPHERE // 2))
-        teacher = torch.randn(_SPHERE, generator=generator(0, "teacher"), dtype=torch.float64)
+        teacher = torch.randn(_SPHERE, generator=generator(0, "teacher"), device="cpu", dtype=torch.float64)
         return Dataset(x, math.sqrt(_SPHERE) * (x @ (teacher / torch.linalg.vector_norm(teacher))).abs())
     raise ValueError(f"data must be one of {', '.join(DATA)}, got {data!r}.")
 

@@ -105,5 +105,5 @@ class UntrainedNetwork(AtInitialization, Task):
 
 def unit_points(count: int, features: int) -> torch.Tensor:
     """Return points uniform on the unit sphere of R^d, always the same ones, shape (count, d)."""
-    gaussian = torch.randn(count, features, generator=generator(_POINTS_SEED, "points"))
+    gaussian = torch.randn(count, features, generator=generator(_POINTS_SEED, "points"), device="cpu")
     return torch.nn.functional.normalize(gaussian)

@@ -143,8 +143,8 @@ def refusal(machine: Machine) -> str | None:
     A processor with AMX rounds them to bf16 under the same switch, one without AVX-512 leaves them to MKL, and another
     torch may have no such switch: what comes out is looked at, not what it is called.
     """
-    stream = torch.Generator().manual_seed(0)
-    a, b = (torch.randn(2, *shape, generator=stream) for shape in ((64, 784), (784, 256)))
+    stream = torch.Generator("cpu").manual_seed(0)
+    a, b = (torch.randn(2, *shape, generator=stream, device="cpu") for shape in ((64, 784), (784, 256)))
     exact = a.double() @ b.double()
     try:
         plain, other = (machine.multiply(route, a, b) for route in ("mkl", "onednn"))
@@ -207,10 +207,11 @@ def timed(machine: Machine, with_onednn: bool = True) -> Routes:
 @functools.lru_cache(maxsize=2)
 def _sample(route: str, kind: str, fan_in: int, fan_out: int) -> Callable[[], Tensor]:
     """Return a product of a layer, with what makes its result what the plain product's is."""
-    weights, h = torch.randn(_STACK, fan_in, fan_out), torch.randn(_STACK, _BATCH, fan_in)
-    delta = torch.randn(_STACK, _BATCH, fan_out)
-    if route == "transposed":
+    with torch.device("cpu"):  # whatever torch's default device is
+        weights, h = torch.randn(_STACK, fan_in, fan_out), torch.randn(_STACK, _BATCH, fan_in)
+        delta = torch.randn(_STACK, _BATCH, fan_out)
         above, gradient = torch.empty(_STACK, fan_out, _BATCH), torch.empty(_STACK, fan_out, fan_in)
+    if route == "transposed":
         if kind == "forward":
             return lambda: delta.copy_(torch.bmm(weights.mT, h.mT, out=above).mT)
         return lambda: weights.add_(torch.bmm(delta.mT, h, out=gradient).mT, alpha=1e-20)

@@ -37,7 +37,9 @@ class MatchedLoss:
         self.waiting = [sorted(values) for _ in range(network.replicas)]
         self.reference: Tensor | None = None
         sizes = [size for size in _PREFIXES if size < len(x)]
-        order = torch.randperm(len(x), generator=generator(0, "matched loss")) if sizes else torch.arange(0)
+        order = (
+            torch.randperm(len(x), generator=generator(0, "matched loss"), device="cpu") if sizes else torch.arange(0)
+        )
         self.sample = order[: max(sizes, default=0)].to(x.device)
         self.bounds = [0, *sizes]
         self.sample_x, self.sample_targets = x[self.sample], targets[self.sample]

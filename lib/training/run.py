@@ -85,9 +85,11 @@ class Run:
         number, size = len(self.history.lr) + 1, self.settings["batch_size"]
         lr = learning_rate(number, self.settings["lr"], self.settings["schedule"], self.settings["epochs"])
         if size < self.points:
-            order = torch.stack([torch.randperm(self.points, generator=stream) for stream in self.streams])
+            order = torch.stack(
+                [torch.randperm(self.points, generator=stream, device="cpu") for stream in self.streams]
+            )
         else:
-            order = torch.arange(self.points).expand(self.network.replicas, -1)
+            order = torch.arange(self.points, device="cpu").expand(self.network.replicas, -1)
         order = order.to(self.network.weights[0].device)
         seen, batches = 0, iter(order.split(size, dim=1))
         while seen < self.points and not self.all_stopped:

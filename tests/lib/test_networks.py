@@ -7,7 +7,9 @@ import torch
 from torch import nn
 
 from lib import initializers
+from lib.data import Dataset
 from lib.networks import FCN, Scale
+from lib.training import train
 
 F64 = {"dtype": torch.float64}
 
@@ -226,3 +228,17 @@ def test_the_mean_square_of_ju_at_initialisation_is_the_exact_law(depth, width):
         error = square.std() / math.sqrt(draws)
         assert error < 0.2 * exact, name
         assert abs(square.mean() - exact) < 4 * error, name
+
+
+def test_another_default_device_changes_nothing_but_where_a_network_is_put():
+    """As users set it to "cuda": streams stay on the processor, and so does what is drawn from them."""
+    plain, x, y = FCN(8, 3, 5, 3, replicas=2), torch.randn(70, 5), torch.randint(0, 3, (70,))
+    start = [weight.detach().clone() for weight in plain.weights]
+    train(plain, Dataset(x, y), epochs=1)
+    with torch.device("meta"):
+        assert FCN(8, 3, 5, 3).weights[0].is_meta
+        there = FCN(8, 3, 5, 3, replicas=2, device="cpu")
+        assert all(torch.equal(a, b) for a, b in zip(there.weights, start, strict=True))
+        train(there, Dataset(x, y), epochs=1)
+        assert torch.equal(there(x), plain(x))
+        assert torch.equal(there.jacobian(x[:4]), plain.jacobian(x[:4]))
