@@ -129,4 +129,6 @@ def zeros_told(
 
 def _along(rows: Float[Tensor, "n o d"], steps: Float[Tensor, "n ..."]) -> Float[Tensor, "n o"]:
     """Return Jδ in float64, computed in the type of the derivatives."""
-    return torch.linalg.vecdot(rows, steps.to(rows).flatten(1).unsqueeze(1)).double()  # a fifth of a product's time
+    # A few points at a time, in a fifth of a product's time.
+    parts = zip(rows.split(32), steps.to(rows).flatten(1).unsqueeze(1).split(32), strict=True)
+    return torch.cat([torch.linalg.vecdot(some, step) for some, step in parts]).double()

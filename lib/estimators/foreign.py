@@ -42,8 +42,8 @@ _NUDGE = 1e-2
 _COARSE = 1e-6
 # What a step says about the derivative is looked at in all points; more closely at this many of those where it says
 # something else and, where it says nothing nearly everywhere, at as many and one more, spread over all; and steps from
-# coordinates that are 0 at a few points of a batch.
-_LOOKED, _ZEROS = 7, 4
+# coordinates that are 0 at a few points of a batch. Those furthest from what it says are looked at among others.
+_LOOKED, _ZEROS, _FURTHEST = 7, 4, 5
 
 
 class Foreign(Subject):
@@ -294,7 +294,7 @@ class Foreign(Subject):
             fine, doubted = sides.first()
             closer = set()
             if len(doubted):
-                furthest = doubted[: _LOOKED + 1]
+                furthest = doubted[:_FURTHEST]
                 if self._differs_among_others(part[furthest], value[furthest], len(part)):
                     return True
                 fine[doubted], otherwise = sides.both(doubted)
@@ -326,8 +326,8 @@ class Foreign(Subject):
         """Return where the derivative that autograd gives is all zero, and yet f changes in proportion to a step."""
         found = torch.zeros(len(part), dtype=torch.bool, device=part.device)
         # Most points are told by the derivatives in their first coordinate alone. NaN is any, too.
-        zero = (finite & part.flatten(1).any(dim=1) & ~rows[..., 0].any(dim=1)).nonzero().flatten()
-        zero = zero[~rows[zero].flatten(1).any(dim=1)]
+        zero = (finite & ~rows[..., 0].any(dim=1)).nonzero().flatten()
+        zero = zero[part[zero].flatten(1).any(dim=1) & ~rows[zero].flatten(1).any(dim=1)]
         if len(zero):
             found[zero] = steps_off(self._value_if_any, part[zero], value[zero])
             for i in found.nonzero().flatten()[:_LOOKED].tolist():
@@ -388,7 +388,7 @@ class Foreign(Subject):
             return False
         values = derivatives = lengths = 0.0
         usual = _usual(value)
-        for i in sorted({0, len(part) // 2, len(part) - 1}):
+        for i in (0, len(part) - 1):
             followed = rows is not None or self._inside
             leaf = part[i : i + 1].detach().clone().requires_grad_(followed)
             with torch.set_grad_enabled(followed):

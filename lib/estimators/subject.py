@@ -87,8 +87,12 @@ class Subject(ABC):
         pattern of gates that a network has at 0 need belong to no other point.
         """
         points = x.flatten(1)
-        undefined = (~points.isfinite().all(dim=1)).expand(self.replicas, -1).clone()
-        zero = (points == 0).all(dim=1).nonzero().flatten()
+        size = torch.linalg.vector_norm(points, 1, dim=1, dtype=torch.float64)  # tells of both in one pass
+        finite = size.isfinite()
+        if not bool(finite.all()):
+            finite = points.isfinite().all(dim=1)
+        undefined = (~finite).expand(self.replicas, -1).clone()
+        zero = (size == 0).nonzero().flatten()
         if len(zero):
             stream = torch.Generator().manual_seed(0)
             step = torch.randn(x.shape[1:], generator=stream, dtype=torch.float64, device="cpu")
