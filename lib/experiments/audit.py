@@ -257,17 +257,26 @@ def _audit(
     for number, cell in enumerate(drawn):
         for stack in stacks({task: None for task, _ in cell}):
             rows = [(task, row) for task, row in cell if task in stack]
-            required = set().union(*(names(row) for _, row in cell))
-            lines += [{"cell": number, **line} for line in _replay(stack, rows, until(cell), required, root, device)]
+            lines += [
+                {"cell": number, **line} for line in _replay(stack, rows, until(cell), _required(cell), root, device)
+            ]
         progress.advance(_seconds(cell) or 1.0)
     return Audit(pd.DataFrame(lines), seed, of or len(cells), tuple(found))
+
+
+def _required(cell: Cell) -> dict[int, set[str]]:
+    """Return by schema what a row of a cell must have: what others of its schema have; later ones measure more."""
+    found: dict[int, set[str]] = {}
+    for _, row in cell:
+        found.setdefault(row["schema"], set()).update(names(row))
+    return found
 
 
 def _replay(
     stack: list[Task],
     rows: Cell,
     until: int | None,
-    required: set[str],
+    required: Mapping[int, set[str]],
     root: str | os.PathLike[str] | None,
     device: str,
 ) -> list[dict[str, Any]]:
@@ -282,7 +291,7 @@ def _replay(
     lines = []
     for task, row in rows:
         seen = row if until is None else {**row, "trace": None, "measurements": _first(row, until)}
-        found = differences(seen, again[task], required, tight_until=max(1, round(_stretch(task))))
+        found = differences(seen, again[task], required[row["schema"]], tight_until=max(1, round(_stretch(task))))
         worst = max(found, key=lambda each: (not each.agrees, each.deviation / (each.allowed or 1)))
         lines.append(
             {

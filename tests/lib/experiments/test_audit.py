@@ -52,6 +52,22 @@ def test_honest_rows_agree_in_every_value(honest, epochs):
     ]  # fmt: skip
 
 
+def test_an_earlier_row_need_not_have_what_later_ones_of_its_cell_measure(honest):
+    def of_schema_1(row):
+        row["schema"] = 1
+        for measurement in row["measurements"]:
+            measurement.pop("noise_accuracy_1", None)
+
+    cell = [row for row in honest if row["configuration"]["width"] == 8]
+    mixed = [*altered(cell[:1], of_schema_1), *cell[1:]]
+    assert set(audit(mixed, cells=1).lines["verdict"]) == {"agrees"}
+    lacking = [
+        *altered(cell[:1], lambda row: [m.pop("noise_accuracy_1", None) for m in row["measurements"]]),
+        *cell[1:],
+    ]
+    assert sorted(audit(lacking, cells=1).lines["verdict"]) == ["agrees", "deviates"]
+
+
 def at(row, when):
     """The measurement of a row at the end of an epoch."""
     return next(m for m in row["measurements"] if m["epoch"] == when and m["reached"] is None)
