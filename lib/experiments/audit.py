@@ -264,11 +264,11 @@ def _audit(
     return Audit(pd.DataFrame(lines), seed, of or len(cells), tuple(found))
 
 
-def _required(cell: Cell) -> dict[int, set[str]]:
-    """Return by schema what a row of a cell must have: what others of its schema have; later ones measure more."""
-    found: dict[int, set[str]] = {}
+def _required(cell: Cell) -> dict[int | None, set[str]]:
+    """Return by schema (None: not stored yet) what a row of a cell must have: what others of its schema have."""
+    found: dict[int | None, set[str]] = {}
     for _, row in cell:
-        found.setdefault(row["schema"], set()).update(names(row))
+        found.setdefault(row.get("schema"), set()).update(names(row))
     return found
 
 
@@ -276,7 +276,7 @@ def _replay(
     stack: list[Task],
     rows: Cell,
     until: int | None,
-    required: Mapping[int, set[str]],
+    required: Mapping[int | None, set[str]],
     root: str | os.PathLike[str] | None,
     device: str,
 ) -> list[dict[str, Any]]:
@@ -291,7 +291,7 @@ def _replay(
     lines = []
     for task, row in rows:
         seen = row if until is None else {**row, "trace": None, "measurements": _first(row, until)}
-        found = differences(seen, again[task], required[row["schema"]], tight_until=max(1, round(_stretch(task))))
+        found = differences(seen, again[task], required[row.get("schema")], tight_until=max(1, round(_stretch(task))))
         worst = max(found, key=lambda each: (not each.agrees, each.deviation / (each.allowed or 1)))
         lines.append(
             {
