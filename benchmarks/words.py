@@ -63,5 +63,6 @@ def side_by_side(record: dict[str, Any], *, low: bool = False) -> pd.DataFrame:
     own = {where(line): line["median"] for line in times(record).query("contender == 'ours'").to_dict("records")}
     cells = list(dict.fromkeys(table.cell))
     table = table.pivot(index="cell", columns="ratio", values="text").loc[cells, list(dict.fromkeys(table.ratio))]
+    table = table.fillna("")  # what was not measured there
     table.insert(0, "ours", [f"{own[cell] * 1e6:,.0f} µs" for cell in cells])
     return table.rename(columns=WORDS).rename_axis(columns=None).reset_index()

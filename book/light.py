@@ -28,6 +28,7 @@ _UNSEEN = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<metadata>.*?</meta
 _NAMED = re.compile(r' id="([^"]*)"')
 _USED = re.compile(r'(?:href="#|url\(#)([^")]+)')
 _PLACED = re.compile(r'(\s(?:d|x|y)=")([^"]*)"')
+_MOVED = re.compile(r"translate\([^)]*\)")
 _LONG = re.compile(r"-?\d+\.\d{3,}")
 
 
@@ -68,8 +69,14 @@ def light_drawing(svg: str) -> str:
     """Return a drawing of Matplotlib's without comments, unused names and digits below a hundredth of a point."""
     used = set(_USED.findall(svg))
     svg = _NAMED.sub(lambda found: found[0] if found[1] in used else "", _UNSEEN.sub("", svg))
-    svg = _PLACED.sub(lambda found: f'{found[1]}{_LONG.sub(_rounded, " ".join(found[2].split()))}"', svg)
+    svg = _PLACED.sub(lambda found: f'{found[1]}{_LONG.sub(_rounded, _close(found[2]))}"', svg)
+    svg = _MOVED.sub(lambda found: _LONG.sub(_rounded, found[0]), svg)
     return re.sub(r"\s+", " ", re.sub(r">\s+<", "><", svg)).strip()
+
+
+def _close(path: str) -> str:
+    """Return the text of a path without the blanks that its letters make needless."""
+    return re.sub(r"\s*([A-Za-z])\s*", r"\1", " ".join(path.split()))
 
 
 def light_rows(html: str) -> str:

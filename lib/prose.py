@@ -31,8 +31,8 @@ _PRINTED = {
 # The whole part of a number, alone or before an interval; and the spaces that are as wide as its signs.
 _NUMBER = re.compile(r"[+−]?\d[\d,]*(?=(?:\.\d+)?(?:[\s%]|$))")
 _BLANK = {ord(sign): "\u2007" for sign in "+−0123456789"} | {ord(","): "\u2008"}
-# "+15 [+10, +20]", "0.98 ± 0.01"
-_INTERVAL = re.compile(r"\S+ (?:\[[^\[\],]+, [^\[\],]+\]|± \S+)")
+# "[+10, +20]", "0.98 ± 0.01"
+_INTERVAL = re.compile(r"\[[^\[\],]+, [^\[\],]+\]|\S+ ± \S+")
 _INITIALIZATIONS = {"he": "He", "lecun": "LeCun", "ntk": "NTK", "ntk-slides": "NTK (slides)"}
 
 
@@ -52,7 +52,7 @@ def gluer(prefix: str) -> Callable[..., None]:
 
 
 def _together(value: object) -> object:
-    """Keep an interval and what stands before it on one line."""
+    """Keep an interval on one line."""
     return _INTERVAL.sub(lambda found: found[0].replace(" ", "\u00a0"), value) if isinstance(value, str) else value
 
 

@@ -66,12 +66,13 @@ def test_the_committed_picture_says_what_stands():
     """Where this fails, verdicts have changed: run `make book`, then `python -m book picture`."""
     text = (ROOT / PICTURE).read_text(encoding="utf-8")
     ElementTree.fromstring(text)
-    said = re.findall(r">claim (\d+): ([a-z ]+?)( fragile)?</text>", text)
+    said = re.findall(r">claim (\d+): ([a-z ]+?)( round 1)?( fragile)?</text>", text)
     claims = published_verdicts()
     assert len(said) == 3
-    assert said == [
-        (n, standing(claims[int(n)]).verdict, " fragile" if claims[int(n)]["fragile"] else "") for n, *_ in said
-    ]
+    for number, verdict, first, fragile in said:
+        claim = claims[int(number)]
+        assert verdict == standing(claim).verdict
+        assert (first, fragile) == (" round 1" * standing(claim).waits, " fragile" * bool(claim["fragile"]))
 
 
 def test_the_readme_shows_it_with_words_for_who_cannot_see_it():

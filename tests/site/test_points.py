@@ -22,7 +22,8 @@ BOOK = Path(__file__).resolve().parents[2] / "book"
 IMAGE = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='400' height='200'%3E%3C/svg%3E"
 KEYS = [f"{number:016x}" for number in range(4)]
 CURVE = {"where": {}, "effect": 2.0, "low": 1.0, "high": 3.0, "p_for": 0.5}
-JUDGED = {"rows": KEYS, "tests": [{"statistic": "t", "effect": "level", "transform": "none", "curves": [CURVE]}]}
+TEST = {"statistic": "t", "effect": "level", "transform": "none", "column": "P", "axis": None, "center": 0}
+JUDGED = {"rows": KEYS, "tests": [{**TEST, "curves": [CURVE]}]}
 
 
 @pytest.fixture
