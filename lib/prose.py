@@ -28,6 +28,7 @@ _PRINTED = {
     r"(?<![\w^)])-(?=\d)": "−",
     " - ": " – ",
 }
+_MOST_INTERVALS = 4
 # The whole part of a number, alone or before an interval; and the spaces that are as wide as its signs.
 _NUMBER = re.compile(r"[+−]?\d[\d,]*(?=(?:\.\d+)?(?:[\s%]|$))")
 _BLANK = {ord(sign): "\u2007" for sign in "+−0123456789"} | {ord(","): "\u2008"}
@@ -51,9 +52,14 @@ def gluer(prefix: str) -> Callable[..., None]:
     return put
 
 
-def _together(value: object) -> object:
-    """Keep an interval on one line."""
-    return _INTERVAL.sub(lambda found: found[0].replace(" ", "\u00a0"), value) if isinstance(value, str) else value
+def _together(frame: pd.DataFrame) -> pd.DataFrame:
+    """Keep an interval on one line, in a table that has room for it: not where a line holds many of them."""
+
+    def joined(value: object) -> object:
+        return _INTERVAL.sub(lambda found: found[0].replace(" ", "\u00a0"), value) if isinstance(value, str) else value
+
+    whole = frame.map(joined)
+    return whole if (whole.map(str) != frame.map(str)).any().sum() <= _MOST_INTERVALS else frame
 
 
 def _aligned(column: pd.Series) -> pd.Series:
@@ -75,7 +81,7 @@ def _aligned(column: pd.Series) -> pd.Series:
 def plain_table(frame: pd.DataFrame, uuid: str, precision: int | None = None) -> Styler:
     """Show a table without its index, its texts as texts: what a row brought, such as a reason, is escaped in HTML."""
     labels = {label: html.escape(label) for label in frame.columns if isinstance(label, str)}
-    styler = frame.map(_together).apply(_aligned).rename(columns=labels).style.hide(axis="index").set_uuid(uuid)
+    styler = _together(frame).apply(_aligned).rename(columns=labels).style.hide(axis="index").set_uuid(uuid)
     return styler.format(precision=precision, escape="html")
 
 

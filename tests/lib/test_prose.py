@@ -153,6 +153,8 @@ def test_points_of_numbers_stand_below_each_other(column, shown):
 
 def test_an_interval_in_a_table_stays_on_one_line():
     page = plain_table(pd.DataFrame({"x": ["+15 [+10, +20] of a few", "0.98 ± 0.01"]}), "here").to_html()
+    wide = plain_table(pd.DataFrame({k: ["1 [0, 2]"] for k in "abcde"}), "here").to_html()
+    assert "1 [0, 2]" in wide
     assert "+15 [+10,\u00a0+20] of a few" in page and "0.98\u00a0±\u00a00.01" in page
 
 
