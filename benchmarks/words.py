@@ -64,5 +64,5 @@ def side_by_side(record: dict[str, Any], *, low: bool = False) -> pd.DataFrame:
     cells = list(dict.fromkeys(table.cell))
     table = table.pivot(index="cell", columns="ratio", values="text").loc[cells, list(dict.fromkeys(table.ratio))]
     table = table.fillna("")  # what was not measured there
-    table.insert(0, "ours", [f"{own[cell] * 1e6:,.0f} µs" for cell in cells])
+    table.insert(0, "ours", [f"{own[cell] * 1e6:,.0f}\u00a0µs" for cell in cells])
     return table.rename(columns=WORDS).rename_axis(columns=None).reset_index()

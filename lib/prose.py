@@ -28,7 +28,7 @@ _PRINTED = {
     r"(?<![\w^)])-(?=\d)": "−",
     " - ": " – ",
 }
-_MOST_INTERVALS = 4
+_MOST_INTERVALS = 3
 # The whole part of a number, alone or before an interval; and the spaces that are as wide as its signs.
 _NUMBER = re.compile(r"[+−]?\d[\d,]*(?=(?:\.\d+)?(?:[\s%]|$))")
 _BLANK = {ord(sign): "\u2007" for sign in "+−0123456789"} | {ord(","): "\u2008"}

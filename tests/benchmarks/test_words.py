@@ -26,7 +26,7 @@ def test_ratios_of_bf16_have_a_table_of_their_own() -> None:
     ]
     table = side_by_side({"cells": cells})
     assert list(table.columns) == ["cell", "ours", "× JAX"]
-    assert list(table["ours"]) == ["16 µs", "256 µs"]
+    assert list(table["ours"]) == ["16\u00a0µs", "256\u00a0µs"]
     low = side_by_side({"cells": cells}, low=True)
     assert list(low["cell"]) == [where({"width": 256, "depth": 2})]
     assert list(low["× JAX, ours in bf16"]) == ["3.00 [1.50, 6.00]"]
