@@ -43,8 +43,9 @@ def attack_rows(*experiments: str) -> Rows:
 
 
 def _network(settings: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what tells a network and its objective, whatever its λ; None for a width adjusted training."""
-    return tuple(settings.get(name) for name in ("objective", *_CELL))
+    """Return what tells a network and its objective, whatever its λ; a width adjusted training has no grid."""
+    kind = settings.get("kind", AdversarialTraining.kind)
+    return (kind, *(settings.get(name) for name in ("objective", *_CELL)))
 
 
 def attack_frame(rows: Rows) -> pd.DataFrame:

@@ -89,6 +89,9 @@ def test_a_network_whose_grid_is_not_whole_is_left_out(monkeypatch, tmp_path):
         "".join(json.dumps({"schema": 2, **row(t, 0.7, 0.8)}) + "\n" for t in (*whole, *half))
     )
     assert half and {line["key"] for line in attack_rows("adversarial")} == {t.key for t in whole}
+    adjusted = WidthAdjustedTraining("mnist", "fcn", 64, 3, 0.05, 0.0, 8)  # which has no grid of its own
+    (tmp_path / "war.jsonl").write_text(json.dumps({"schema": 2, **row(adjusted, 0.7, 0.8)}) + "\n")
+    assert [line["key"] for line in attack_rows("war")] == [adjusted.key]
 
 
 def test_without_rows_tables_are_empty_and_have_their_columns(monkeypatch, tmp_path):
