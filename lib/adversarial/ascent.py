@@ -19,7 +19,7 @@ from lib.balls import step_in_ball, uniform_in_ball, unit
 from lib.estimators.calls import check_points
 from lib.labels import class_labels
 from lib.seeds import generator
-from lib.stack import Stack
+from lib.stack import Passes, Stack
 from lib.training.losses import log_softmax
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 NORMS = ("linf", "l2")
 # A gradient at points of every replica: (points (R, n, ...), targets (R, n, o)) -> (losses (R, n), gradient).
 Gradient = Callable[["Tensor", "Tensor"], tuple["Tensor", "Tensor"]]
+# The gradient alone.
+Slope = Callable[["Tensor", "Tensor"], "Tensor"]
 # Points of one pass of an evaluation.
 _CHUNK = 500
 
@@ -98,13 +100,32 @@ class Attack:
 
     def ascend(
         self,
+        slope: Slope,
+        x: Float[Tensor, "R n ..."],
+        target: Float[Tensor, "R n o"],
+        point: Float[Tensor, "R n ..."],
+    ) -> None:
+        """Take all steps, moving the points in place: what a training asks for, where NaN ends everything anyway.
+
+        Args:
+            slope: the gradient at points.
+            x: centers of the balls.
+            target: what the loss compares f with.
+            point: the first points, inside the ball, in at least float32; in the end the last ones.
+        """
+        x = wide(x)
+        box = self._box(x)
+        for _ in range(self.steps):
+            self._move(point, slope(point, target), x, box)
+
+    def search(
+        self,
         gradient: Gradient,
         x: Float[Tensor, "R n ..."],
         target: Float[Tensor, "R n o"],
         start: Float[Tensor, "R n ..."],
-        best: bool,
     ) -> Float[Tensor, "R n ..."]:
-        """Return the points after the last step or, with `best`, those of the highest loss on the way, x among them.
+        """Return the points of the highest loss on the way, x among them.
 
         No loss is higher than one that is NaN: outputs that have no class are what an attacker wants. A gradient that
         is NaN leads nowhere. Steps add up in at least float32, whatever the type of x.
@@ -114,32 +135,33 @@ class Attack:
             x: the points.
             target: what the loss compares f with.
             start: the first points, inside the ball.
-            best: costs two more passes than steps.
         """
         kind, x = x.dtype, wide(x)
-        low, high = (x - self.epsilon, x + self.epsilon) if self.norm == "linf" else (None, None)
-        if self.pixels is not None:
-            low = self.pixels[0] if low is None else low.clamp_(min=self.pixels[0])
-            high = self.pixels[1] if high is None else high.clamp_(max=self.pixels[1])
-        point = wide(start).clone()
-        if best:
-            found, highest = x.clone(), gradient(x, target)[0].clone()
+        box = self._box(x)
+        point, found, highest = wide(start).clone(), x.clone(), gradient(x, target)[0].clone()
         for _ in range(self.steps):
             losses, slope = gradient(point, target)
-            if best:
-                _keep(found, highest, point, losses)
-            if self.norm == "linf":
-                # In a training, which asks for the last point, NaN has ended everything already.
-                point.add_(slope.sign().nan_to_num_(0) if best else slope.sign(), alpha=self.step)
-            else:
-                # However small the slope: that of a network which is sure of itself lies below 1e-12.
-                point = step_in_ball(point, x, unit(slope.flatten(2)).view_as(x), self.step, self.epsilon)
-            if low is not None:
-                point.clamp_(low, high)
-        if not best:
-            return point.to(kind)
+            _keep(found, highest, point, losses)
+            self._move(point, slope.nan_to_num_(0) if self.norm == "linf" else slope, x, box)
         _keep(found, highest, point, gradient(point, target)[0])
         return found.to(kind)
+
+    def _box(self, x: Tensor) -> tuple[Tensor | float, Tensor | float] | None:
+        """Return the least and the largest values that x̂ may have; None where the ball has no faces and is not cut."""
+        low, high = self.pixels if self.pixels is not None else (-math.inf, math.inf)
+        if self.norm == "linf":
+            return (x - self.epsilon).clamp_(min=low), (x + self.epsilon).clamp_(max=high)
+        return self.pixels
+
+    def _move(self, point: Tensor, slope: Tensor, x: Tensor, box: tuple[Tensor | float, Tensor | float] | None) -> None:
+        """Take one step, overwriting the points and the slope."""
+        if self.norm == "linf":
+            point.add_(slope.sign_(), alpha=self.step)
+        else:
+            # However small the slope: that of a network which is sure of itself lies below 1e-12.
+            point.copy_(step_in_ball(point, x, unit(slope.flatten(2)).view_as(x), self.step, self.epsilon))
+        if box is not None:
+            point.clamp_(*box)
 
 
 def _keep(found: Tensor, highest: Tensor, point: Tensor, losses: Tensor) -> None:
@@ -225,9 +247,9 @@ def search(
         size = points.shape[1]
         if size not in gradients:
             ours = isinstance(subject.network, Stack)
-            own = stack_gradient(subject.network, size) if ours else _module_gradient(subject, x.dtype)
+            own = StackGradient(subject.network.passes(size)) if ours else _module_gradient(subject, x.dtype)
             gradients[size] = watching(own)
-        parts.append(attack.ascend(gradients[size], points, target[:, part], start[part].expand_as(points), best=True))
+        parts.append(attack.search(gradients[size], points, target[:, part], start[part].expand_as(points)))
     return torch.cat(parts, dim=1)
 
 
@@ -237,24 +259,45 @@ def soft_cross_entropy(log_p: Float[Tensor, "R n o"], target: Float[Tensor, "R n
     return -(log_p.clamp_min(torch.finfo(log_p.dtype).min) * target).sum(dim=-1)
 
 
-def stack_gradient(network: Stack, size: int) -> Gradient:
-    """Return what computes losses and their gradient at so many points a replica, by written-out passes.
+class StackGradient:
+    """Losses and their gradient at points of every replica, by written-out passes of a stack.
 
-    The gradient is overwritten by the next call.
+    A gradient is overwritten by the next one.
+
+    Args:
+        passes: of as many points a replica as will be asked for.
     """
-    passes = network.passes(size)
-    slope, log_p = torch.empty_like(passes.points), torch.empty_like(wide(passes.output))
 
-    def compute(points: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        passes.points.copy_(points.flatten(0, 1))
-        passes.forward()
-        log_p.copy_(log_softmax(wide(passes.output)))
-        losses = soft_cross_entropy(log_p, target)
-        passes.output.copy_(log_p.exp_().sub_(target))
-        passes.pull_back(slope)
-        return losses, wide(slope).view(points.shape)
+    def __init__(self, passes: Passes) -> None:
+        self.passes = passes
+        self.into = torch.empty_like(passes.points)
+        self.log_p = torch.empty_like(wide(passes.output))
 
-    return compute
+    def __call__(
+        self, points: Float[Tensor, "R n ..."], target: Float[Tensor, "R n o"]
+    ) -> tuple[Float[Tensor, "R n"], Float[Tensor, "R n ..."]]:
+        """Return the soft cross-entropy at points, and its gradient."""
+        self.put(points)
+        self.passes.forward()
+        self.log_p.copy_(log_softmax(wide(self.passes.output)))
+        losses = soft_cross_entropy(self.log_p, target)
+        return losses, self._pull_back(self.log_p, target).view(points.shape)
+
+    def slope(self, points: Float[Tensor, "R n ..."], target: Float[Tensor, "R n o"]) -> Float[Tensor, "R n ..."]:
+        """Return the gradient alone."""
+        self.put(points)
+        self.passes.forward()
+        return self._pull_back(log_softmax(wide(self.passes.output)), target).view(points.shape)
+
+    def put(self, points: Float[Tensor, "R n ..."]) -> None:
+        """Fill the passes' points; those that stand there already are not moved."""
+        if points.data_ptr() != self.passes.points.data_ptr():
+            self.passes.points.copy_(points.flatten(0, 1))
+
+    def _pull_back(self, log_p: Tensor, target: Tensor) -> Tensor:
+        torch.sub(log_p.exp_(), target, out=self.passes.output)
+        self.passes.pull_back(self.into)
+        return wide(self.into)
 
 
 def _module_gradient(subject: Subject, kind: torch.dtype) -> Gradient:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from lib import checks
-from lib.adversarial.ascent import Attack, check_attack, stack_gradient
+from lib.adversarial.ascent import Attack, StackGradient, check_attack
 from lib.adversarial.objectives import OBJECTIVES
 from lib.adversarial.resolution import wide
 from lib.adversarial.robustness import robustness
@@ -193,7 +193,7 @@ class _Run:
         sizes = {self.batch_size, len(x) % self.batch_size or self.batch_size}
         # Two batches pass through the weights before they change: the points as they are, and attacked.
         self.passes = {size: (network.passes(size), network.passes(size)) for size in sizes}
-        self.gradients = {size: stack_gradient(network, size) for size in sizes}
+        self.gradients = {size: StackGradient(attacked) for size, (_, attacked) in self.passes.items()}
 
     def nothing_yet(self) -> Best:
         replicas = self.network.replicas
@@ -217,10 +217,10 @@ class _Run:
         rows = self.rows[index].view(natural.output.shape)
         natural.forward()
         points = natural.points.view(*batch.shape, -1)
-        found = self.attack.ascend(
-            self.gradients[size], points, self.objective.target(natural.output, rows), self._start(points), best=False
-        )
-        attacked.points.copy_(found.flatten(0, 1))
+        gradient = self.gradients[size]
+        point = self._start(points, wide(attacked.points.view(points.shape)))
+        self.attack.ascend(gradient.slope, points, self.objective.target(natural.output, rows), point)
+        gradient.put(point)
         attacked.forward()
         risk = self.objective.risk(natural.output, attacked.output, rows, self.strength)
         natural.output.copy_(risk.at_natural)
@@ -233,10 +233,10 @@ class _Run:
             weight.add_(velocity, alpha=-lr)
         return risk.natural, risk.regularization
 
-    def _start(self, points: Tensor) -> Tensor:
-        """Return the first points of the attack, drawn from each replica's own seed."""
+    def _start(self, points: Tensor, start: Tensor) -> Tensor:
+        """Fill in the first points of the attack, drawn from each replica's own seed."""
         if not self.attack.random_start:
-            return points
-        drawn = torch.stack([self.attack.starts(points.shape[1:], stream) for stream in self.starts])
-        start = wide(points) + drawn.to(wide(points))
+            return start.copy_(points)
+        for each, first, stream in zip(points, start, self.starts, strict=True):
+            torch.add(wide(each), self.attack.starts(each.shape, stream).to(first), out=first)
         return start if self.attack.pixels is None else start.clamp_(*self.attack.pixels)

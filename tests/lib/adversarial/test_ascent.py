@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from lib.adversarial import Attack, attacked_points, divergence_slope, robustness
-from lib.adversarial.ascent import stack_gradient
+from lib.adversarial.ascent import StackGradient
 from lib.networks import FCN
 from lib.seeds import generator
 
@@ -46,8 +46,10 @@ def test_a_step_too_far_is_taken_back(norm):
     def compute(points, target):
         return -(points - c).square().sum(dim=2), -2 * (points - c)
 
-    assert torch.equal(attack.ascend(compute, x, x, x, best=True), x)
-    assert (compute(attack.ascend(compute, x, x, x, best=False), x)[0] < compute(x, x)[0]).all()
+    assert torch.equal(attack.search(compute, x, x, x), x)
+    last = x.clone()
+    attack.ascend(lambda points, target: compute(points, target)[1], x, x, last)
+    assert (compute(last, x)[0] < compute(x, x)[0]).all()
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
@@ -105,7 +107,7 @@ def test_written_out_gradients_at_points_are_autograds(make):
     target /= target.sum(dim=-1, keepdim=True)
     expected = -(network(points).log_softmax(dim=-1) * target).sum(dim=-1)
     (slope,) = torch.autograd.grad(expected.sum(), points)
-    found = stack_gradient(network, 7)(points.detach(), target)
+    found = StackGradient(network.passes(7))(points.detach(), target)
     torch.testing.assert_close(found[0], expected.detach(), rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(found[1], slope, rtol=1e-9, atol=1e-12)
 
@@ -171,7 +173,7 @@ def test_written_out_losses_are_finite_where_a_class_has_no_chance():
         network.weights[0].fill_(1e200)
         network.weights[1].copy_(torch.tensor([1e200, -1e200, -1e200], dtype=torch.float64).expand(4, 3))
     target = torch.tensor([[[1.0, 0, 0]]], dtype=torch.float64)
-    compute = stack_gradient(network, 1)
+    compute = StackGradient(network.passes(1))
     assert not compute(torch.ones(1, 1, 6, dtype=torch.float64), target)[0].isfinite()  # f itself is infinite
     with torch.no_grad():
         network.weights[0].fill_(5e106)
