@@ -24,8 +24,7 @@ def project_onto_ball(shift: Float[Tensor, "... d"], radius: float) -> Float[Ten
     # In units of the radius' power of two, which changes no digit, squares stay within the floats.
     fraction, exponent = math.frexp(radius)
     wide = shift.to(torch.promote_types(shift.dtype, torch.float32))
-    wide = torch.ldexp(wide, torch.tensor(-exponent, device=shift.device))
-    length = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
+    length = torch.linalg.vector_norm(wide * math.ldexp(1.0, -exponent), dim=-1, keepdim=True)
     return shift * (fraction / length.clamp_min(fraction)).nan_to_num(1).to(shift.dtype)
 
 

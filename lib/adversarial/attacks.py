@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from lib.estimators.subject import Subject
     from lib.labels import Labels
 
+# Points of one pass of a stack.
+_CHUNK = 100
+
 
 def noise_accuracy(
     network: nn.Module, x: Float[Tensor, "n ..."], y: Labels, radius: float, seed: int = 0
@@ -115,8 +118,8 @@ def _stacked(subject: Subject, x: Float[Tensor, "n ..."]) -> Float[Tensor, "R n 
 
 
 def _parts(subject: Subject, points: int) -> Iterator[slice]:
-    """Yield the points that are computed together: of a stack all, of another module as many as fit."""
-    size = points if subject.lead == 2 else subject.points_at_once()
+    """Yield the points that are computed together: of a stack few enough for a cache, of another module what fits."""
+    size = _CHUNK if subject.lead == 2 else subject.points_at_once()
     yield from (slice(start, start + size) for start in range(0, points, size))
 
 

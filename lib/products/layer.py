@@ -49,6 +49,9 @@ def using(wanted: Routes) -> Iterator[Routes]:
 def product(kind: str, a: Float[Tensor, "... n k"], b: Float[Tensor, "... k l"]) -> Float[Tensor, "... n l"]:
     """Return a @ b, where b holds a layer's weights, by the route for a product of that kind and size.
 
+    Points that all replicas share, a view whose first axis has the stride 0, are multiplied with one replica's weights
+    after another: a batched product would first copy them R times, which takes up to ten times as long as multiplying.
+
     Args:
         kind: "forward" or "down" (see `lib.products.KINDS`).
         a: points' inputs, or the gradients in their outputs.
@@ -59,7 +62,13 @@ def product(kind: str, a: Float[Tensor, "... n k"], b: Float[Tensor, "... k l"])
     route = current().of(kind, b.shape[-2], b.shape[-1])
     with switch:
         switch.to(route)
-        return (b.mT @ a.mT).mT if route == "transposed" else a @ b
+        if a.ndim == b.ndim == 3 and a.stride(0) == 0:
+            return torch.stack([_multiply(a[0], weights, route) for weights in b])
+        return _multiply(a, b, route)
+
+
+def _multiply(a: Tensor, b: Tensor, route: str) -> Tensor:
+    return (b.mT @ a.mT).mT if route == "transposed" else a @ b
 
 
 def routed(weights: Tensor) -> bool:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LOSSES = ("cross_entropy", "squared")
-# Points of one forward pass: a few MiB a layer, small beside any device and large beside a cache.
-_CHUNK = 8192
+# Points of one forward pass: a stack's layers are then about as large as a cache, and no product is small.
+_CHUNK = 1024
 
 
 def prepare(network: Stack, data: Dataset, loss: str) -> tuple[Tensor, Tensor]:
@@ -106,7 +106,7 @@ def evaluate(
     total = torch.zeros(network.replicas, dtype=torch.float64, device=x.device)
     hits, seen = torch.zeros_like(total), 0
     for f, goals in _forward(network, x, targets):
-        total += _example_losses(f, goals, loss).sum(dim=1)
+        total += _example_losses(f, goals, loss).sum(dim=1, dtype=torch.float64)
         if labels is not None:
             hits += (predicted(f) == labels[seen : seen + f.shape[1]]).sum(dim=1)
         seen += f.shape[1]

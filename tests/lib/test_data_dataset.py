@@ -68,3 +68,8 @@ def test_refuses_with_one_sentence(arguments, error, message):
     with pytest.raises(error, match=message) as raised:
         Dataset(*arguments)
     assert "\n" not in str(raised.value)
+
+
+def test_points_whose_sum_leaves_the_range_of_their_type_are_finite():
+    Dataset(torch.full((4, 3), 3e38), Y)
+    assert not torch.full((4, 3), 3e38).sum().isfinite()
