@@ -113,7 +113,7 @@ class GroupedPasses(Passes):
 
     def _pass_down(self, layer: int, delta: Tensor, to_input: bool, to_kernel: bool) -> tuple[Tensor, Tensor]:
         """Return a convolution's gradients in its input and its kernel, from that in what its ReLU has made."""
-        delta = torch.ops.aten.threshold_backward(delta, self.activations[layer], 0)
+        torch.ops.aten.threshold_backward.grad_input(delta, self.activations[layer], 0, grad_input=delta)
         h = self.activations[layer - 1] if layer else self.images
         stride, wanted = [self.strides[layer]] * 2, [to_input, to_kernel, False]
         down, slopes, _ = torch.ops.aten.convolution_backward(
