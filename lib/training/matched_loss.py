@@ -22,10 +22,10 @@ _PREFIXES = (1000, 4000, 16000)
 class MatchedLoss:
     """Watch the full training loss of every replica and tell when it first reaches given values.
 
-    A check looks at a growing, fixed random sample of the training points and stops as soon as the sample excludes,
-    by four standard errors, that any replica has reached its next value. The sample's mean is taken relative to the
-    last full computation (a control variate), so that slow training needs few points. A value counts as reached only
-    on the full loss.
+    A check looks at a growing, fixed random sample of the training points, and at no more replicas than are still in
+    question: one is left out as soon as the sample excludes, by four standard errors, that it has reached its next
+    value. The sample's mean is taken relative to the replica's last full computation (a control variate), so that slow
+    training needs few points. A value counts as reached only on the full loss.
 
     Args:
         network, x, targets, loss: as in `example_losses`.
@@ -35,7 +35,8 @@ class MatchedLoss:
     def __init__(self, network: Stack, x: Tensor, targets: Tensor, loss: str, values: tuple[float, ...]) -> None:
         self.network, self.x, self.targets, self.loss = network, x, targets, loss
         self.waiting = [sorted(values) for _ in range(network.replicas)]
-        self.reference: Tensor | None = None
+        # Of every replica the losses when they were last all computed; before that nothing is taken off.
+        self.reference = torch.zeros(network.replicas, len(x), dtype=torch.float64, device=x.device)
         sizes = [size for size in _PREFIXES if size < len(x)]
         order = (
             torch.randperm(len(x), generator=generator(0, "matched loss"), device="cpu") if sizes else torch.arange(0)
@@ -50,36 +51,39 @@ class MatchedLoss:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up the state of an interrupted training."""
-        reference = state["reference"]
-        self.waiting, self.reference = state["waiting"], None if reference is None else reference.to(self.x.device)
+        self.waiting = state["waiting"]
+        if state["reference"] is not None:  # as it was before the first full computation, in older checkpoints
+            self.reference = state["reference"].to(self.x.device)
 
     def check(self) -> list[tuple[float, tuple[int, ...]]]:
         """Return the values that were reached since the last check, largest first, each with its replicas."""
-        if not any(self.waiting) or self._excluded():
+        replicas = self._in_question()
+        if not replicas:
             return []
-        self.reference = example_losses(self.network, self.x, self.targets, self.loss).double()
+        losses = self._losses(replicas, self.x, self.targets)
+        self.reference[replicas] = losses
         reached: dict[float, list[int]] = {}
-        for replica, mean in enumerate(self.reference.mean(dim=1).tolist()):
+        for replica, mean in zip(replicas, losses.mean(dim=1).tolist(), strict=True):
             while self.waiting[replica] and mean <= self.waiting[replica][-1]:
                 reached.setdefault(self.waiting[replica].pop(), []).append(replica)
         return [(value, tuple(replicas)) for value, replicas in sorted(reached.items(), reverse=True)]
 
-    def _excluded(self) -> bool:
-        """Return whether a sample excludes that any replica has reached the next value it waits for."""
-        next_values = torch.tensor([w[-1] if w else -torch.inf for w in self.waiting], dtype=torch.float64)
-        parts, base = [], torch.zeros(self.network.replicas, dtype=torch.float64)
-        if self.reference is not None:
-            base = self.reference.mean(dim=1).cpu()
+    def _in_question(self) -> list[int]:
+        """Return the replicas of which the sample does not exclude that they have reached the next value."""
+        replicas = [replica for replica, values in enumerate(self.waiting) if values]
+        change = self.reference.new_empty(len(replicas), 0)
         for start, stop in zip(self.bounds[:-1], self.bounds[1:], strict=True):
-            losses = example_losses(
-                self.network, self.sample_x[start:stop], self.sample_targets[start:stop], self.loss
-            ).double()
-            if self.reference is not None:
-                losses -= self.reference[:, self.sample[start:stop]]
-            parts.append(losses)
-            change = torch.cat(parts, dim=1)
-            error = change.std(dim=1) / stop**0.5
+            if not replicas:
+                break
+            losses = self._losses(replicas, self.sample_x[start:stop], self.sample_targets[start:stop])
+            losses -= self.reference[replicas][:, self.sample[start:stop]]
+            change = torch.cat([change, losses], dim=1)
+            lowest = self.reference[replicas].mean(dim=1) + change.mean(dim=1) - _SAFETY * change.std(dim=1) / stop**0.5
             # A diverged replica's loss is NaN, which no comparison finds small.
-            if not bool((base + (change.mean(dim=1) - _SAFETY * error).cpu() <= next_values).any()):
-                return True
-        return False
+            near = [at for at, mean in enumerate(lowest.tolist()) if mean <= self.waiting[replicas[at]][-1]]
+            replicas, change = [replicas[at] for at in near], change[near]
+        return replicas
+
+    def _losses(self, replicas: list[int], x: Tensor, targets: Tensor) -> Tensor:
+        network = self.network if len(replicas) == self.network.replicas else self.network.select(replicas)
+        return example_losses(network, x, targets, self.loss).double()

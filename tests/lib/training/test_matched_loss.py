@@ -118,3 +118,22 @@ def test_a_diverged_replica_reaches_nothing_and_holds_nobody_up(screened):
     assert watch.check() == [(100.0, (0,))]
     assert watch.waiting == [[], [100.0]]
     assert watch.check() == []
+
+
+def test_a_replica_out_of_question_costs_nothing(points, monkeypatch):
+    """One replica waits for a loss that is far off, one for the loss that it has: only that is computed in full."""
+    looked, whole = [], module.example_losses
+
+    def spy(network, x, targets, loss):
+        looked.append((len(x), network.seeds))
+        return whole(network, x, targets, loss)
+
+    monkeypatch.setattr(module, "example_losses", spy)
+    data, network = points(5000), FCN(12, 3, 6, 3, replicas=2, seed=4)
+    full, _ = evaluate(network, data.x, data.y)
+    watch = MatchedLoss(network, *prepare(network, data, "cross_entropy"), "cross_entropy", (0.0,))
+    watch.waiting = [[0.01], [0.01, float(full[1]) * 1.0001]]
+    assert watch.check() == [(float(full[1]) * 1.0001, (1,))]
+    assert looked == [(1000, (4, 5)), (3000, (5,)), (5000, (5,))]
+    assert watch.check() == []
+    assert looked[3:] == [(1000, (4, 5))]
