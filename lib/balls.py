@@ -43,6 +43,6 @@ def step_in_ball(
 def unit(vectors: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
     """Return each vector at length 1, or 0 where it is 0 or not finite."""
     # Largest entry first: the squares of a deep non-lazy network's derivative leave float32's range.
-    scaled = vectors / torch.linalg.vector_norm(vectors, torch.inf, dim=-1, keepdim=True)
+    scaled = vectors / vectors.abs().amax(dim=-1, keepdim=True)
     scaled = scaled / torch.linalg.vector_norm(scaled, dim=-1, keepdim=True)
     return scaled.nan_to_num(0, 0, 0)

@@ -119,7 +119,7 @@ class _Climb:
         What a network calls its derivative at a kink need not be one of its derivatives anywhere, and so no bound.
         """
         eps = torch.finfo(start.dtype).eps
-        size = torch.linalg.vector_norm(start.flatten(2), torch.inf, dim=-1).clamp_min(0).double()
+        size = start.flatten(2).abs().amax(dim=-1).clamp_min(0).double()
         # However wide the ball is, beside x is where f has not bent.
         wide = torch.where(size > 0, (100 * size).clamp_max(self.radius), self.radius)
         reach = torch.maximum(64 * eps * size, eps**0.5 * 1e-2 * wide).clamp_max(self.radius)

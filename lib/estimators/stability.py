@@ -171,7 +171,7 @@ def finite_stability(
 def _linear_change(rows: Float[Tensor, "R n o d"]) -> Callable[[Float[Tensor, "draws d"]], Float[Tensor, "R n draws"]]:
     """Return δ -> ‖Jδ‖, with products of J at the size 1 and norms in float64: squares leave the networks' types."""
     rows = rows.float() if rows.dtype.itemsize < 4 else rows
-    size = torch.linalg.vector_norm(rows, torch.inf, dim=(-2, -1), keepdim=True)
+    size = rows.abs().amax(dim=(-2, -1), keepdim=True)
     rows = rows / torch.where(size > 0, size, 1)
 
     def change(delta: Tensor) -> Tensor:
