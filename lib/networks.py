@@ -145,9 +145,9 @@ class FCN(Stack):
         """Return A with J = A W_1: the derivative of f in the first layer's pre-activations; NaN where h is."""
         signs, h = self._gates(x)
         _, *hidden, last = self.weights
-        pulled = (last.mT / self.alpha).unsqueeze(1) * signs[-1].unsqueeze(2)
+        pulled = (last.mT.contiguous() / self.alpha).unsqueeze(1) * signs[-1].unsqueeze(2)
         for weight, sign in zip(reversed(hidden), reversed(signs[:-1]), strict=True):
-            pulled = _rows_times(pulled, weight.mT) * sign.unsqueeze(2)
+            pulled = _rows_times(pulled, weight.mT).mul_(sign.unsqueeze(2))
         # What left the range of the type (∞ − ∞) has no gates, where comparing says that they are closed.
         lost = h.isnan().any(dim=2)
         return pulled.masked_fill(lost[..., None, None], torch.nan) if bool(lost.any()) else pulled
