@@ -1,4 +1,4 @@
-"""Projected gradient ascent in a ball around points, for a stack by its written-out passes and for any module."""
+"""Projected gradient ascent in a ball around points, for a stack and for any module."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from torch.nn import functional
 
 from lib import checks
 from lib.adversarial.classifier import classifier
+from lib.adversarial.gradients import Gradient, Slope, StackGradient, module_gradient
 from lib.adversarial.resolution import check_shift, wide
 from lib.balls import step_in_ball, uniform_in_ball, unit
 from lib.estimators.calls import check_points
 from lib.labels import class_labels
 from lib.seeds import generator
-from lib.stack import Passes, Stack
-from lib.training.losses import log_softmax
+from lib.stack import Stack
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
     from lib.labels import Labels
 
 NORMS = ("linf", "l2")
-# A gradient at points of every replica: (points (R, n, ...), targets (R, n, o)) -> (losses (R, n), gradient).
-Gradient = Callable[["Tensor", "Tensor"], tuple["Tensor", "Tensor"]]
-# The gradient alone.
-Slope = Callable[["Tensor", "Tensor"], "Tensor"]
 # Points of one pass of an evaluation: more take a quarter longer in convolutional stacks, fewer in wide ones.
 _CHUNK = 200
 
@@ -247,67 +243,7 @@ def search(
         size = points.shape[1]
         if size not in gradients:
             ours = isinstance(subject.network, Stack)
-            own = StackGradient(subject.network.passes(size)) if ours else _module_gradient(subject, x.dtype)
+            own = StackGradient(subject.network.passes(size)) if ours else module_gradient(subject, x.dtype)
             gradients[size] = watching(own)
         parts.append(attack.search(gradients[size], points, target[:, part], start[part].expand_as(points)))
     return torch.cat(parts, dim=1)
-
-
-def soft_cross_entropy(log_p: Float[Tensor, "R n o"], target: Float[Tensor, "R n o"]) -> Float[Tensor, "R n"]:
-    """Return −Σ_k target_k log p_k, where 0 log 0 = 0: a class may have no chance."""
-    # The lowest number instead of −∞, whose product with 0 is NaN: a third of the time of asking where the target is 0.
-    return -(log_p.clamp_min(torch.finfo(log_p.dtype).min) * target).sum(dim=-1)
-
-
-class StackGradient:
-    """Losses and their gradient at points of every replica, by written-out passes of a stack.
-
-    A gradient is overwritten by the next one.
-
-    Args:
-        passes: of as many points a replica as will be asked for.
-    """
-
-    def __init__(self, passes: Passes) -> None:
-        self.passes = passes
-        self.into = torch.empty_like(passes.points)
-        self.log_p = torch.empty_like(wide(passes.output))
-
-    def __call__(
-        self, points: Float[Tensor, "R n ..."], target: Float[Tensor, "R n o"]
-    ) -> tuple[Float[Tensor, "R n"], Float[Tensor, "R n ..."]]:
-        """Return the soft cross-entropy at points, and its gradient."""
-        self.put(points)
-        self.passes.forward()
-        self.log_p.copy_(log_softmax(wide(self.passes.output)))
-        losses = soft_cross_entropy(self.log_p, target)
-        return losses, self._pull_back(self.log_p, target).view(points.shape)
-
-    def slope(self, points: Float[Tensor, "R n ..."], target: Float[Tensor, "R n o"]) -> Float[Tensor, "R n ..."]:
-        """Return the gradient alone."""
-        self.put(points)
-        self.passes.forward()
-        return self._pull_back(log_softmax(wide(self.passes.output)), target).view(points.shape)
-
-    def put(self, points: Float[Tensor, "R n ..."]) -> None:
-        """Fill the passes' points; those that stand there already are not moved."""
-        if points.data_ptr() != self.passes.points.data_ptr():
-            self.passes.points.copy_(points.flatten(0, 1))
-
-    def _pull_back(self, log_p: Tensor, target: Tensor) -> Tensor:
-        torch.sub(log_p.exp_(), target, out=self.passes.output)
-        self.passes.pull_back(self.into)
-        return wide(self.into)
-
-
-def _module_gradient(subject: Subject, kind: torch.dtype) -> Gradient:
-    def compute(points: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        losses, slopes = [], []
-        for some, goals in zip(points.split(size := subject.points_at_once(), 1), target.split(size, 1), strict=True):
-            moved = some.detach().to(kind).requires_grad_()
-            loss = soft_cross_entropy(wide(subject.at_own_points(moved)).log_softmax(dim=-1), goals)
-            slopes.append(wide(subject.gradient(loss.sum(), moved)))
-            losses.append(loss.detach())
-        return torch.cat(losses, dim=1), torch.cat(slopes, dim=1)
-
-    return compute

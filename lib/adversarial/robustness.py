@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import nn
 
-from lib.adversarial.ascent import Attack, Gradient, attacked_points, check_attack, search
+from lib.adversarial.ascent import Attack, attacked_points, check_attack, search
 from lib.adversarial.classifier import classifier
+from lib.adversarial.gradients import Gradient
 from lib.labels import class_labels, predicted
 
 if TYPE_CHECKING:

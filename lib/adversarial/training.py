@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from lib import checks
-from lib.adversarial.ascent import Attack, StackGradient, check_attack
+from lib.adversarial.ascent import Attack, check_attack
+from lib.adversarial.gradients import StackGradient
 from lib.adversarial.objectives import OBJECTIVES
 from lib.adversarial.resolution import wide
 from lib.adversarial.robustness import robustness
