@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -29,8 +31,8 @@ def change_with_width(table: pd.DataFrame, quantity: str) -> dict[str, Interval]
 def factor_of_width(table: pd.DataFrame, quantity: str) -> Interval:
     """Return by which factor a positive quantity is larger at the largest width than at the smallest.
 
-    The geometric mean over the curves that both widths have, seed by seed; the interval is over seeds. Arguments are
-    those of `change_with_width`.
+    The geometric mean over the curves that both widths have, seed by seed; the interval is over seeds, none where no
+    curve has both. Arguments are those of `change_with_width`.
     """
     ends = table[table["width"].isin([table["width"].min(), table["width"].max()])]
     sides = ends.pivot_table(index=["seed", "curve"], columns="width", values=quantity).dropna()
@@ -38,6 +40,18 @@ def factor_of_width(table: pd.DataFrame, quantity: str) -> Interval:
         return log_interval([])
     logs = np.log(sides.iloc[:, 1] / sides.iloc[:, 0])
     return log_interval(np.exp(logs.groupby("seed").mean().to_numpy()))
+
+
+def learned(table: pd.DataFrame, least: float) -> pd.DataFrame:
+    """Return the cells, a curve at a width, of which every seed reached a natural accuracy.
+
+    A network that predicts one class for all is stable and has a small P, whatever its width is.
+
+    Args:
+        table: as in `change_with_width`.
+        least: the accuracy, as `learned_accuracy` of the register.
+    """
+    return table[table.groupby(["curve", "width"])["natural_accuracy"].transform("min") >= least]
 
 
 def rank_correlation(table: pd.DataFrame, x: str, y: str) -> Interval:
@@ -61,3 +75,12 @@ def distance_from_product(table: pd.DataFrame) -> float:
 def direction(change: Interval) -> str:
     """Return "rises", "falls" or "does not clearly move", by which side of zero the interval lies on."""
     return "rises" if change.low > 0 else "falls" if change.high < 0 else "does not clearly move"
+
+
+def tally(changes: Iterable[Interval]) -> str:
+    """Write in how many of several curves a quantity rises and falls: "rises in 7 and falls in 1 of 10 curves"."""
+    found = [direction(change) for change in changes]
+    counts = {word: found.count(word) for word in ("rises", "falls") if word in found}
+    if not counts:
+        return f"clearly moves in none of {len(found)} curves"
+    return " and ".join(f"{word} in {count}" for word, count in counts.items()) + f" of {len(found)} curves"

@@ -11,10 +11,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator
 
 from lib.figures.curves import curves, letter
-from lib.figures.style import CATEGORIES, MARKERS, PAGE_WIDTH, Look, log_axis, width_axis
+from lib.figures.style import CATEGORIES, MARKERS, PAGE_WIDTH, Look, few_log_ticks, log_axis, width_axis
 from lib.prose import ARCHITECTURES
 from lib.trends import summarise
 
@@ -115,10 +114,11 @@ def trade_off(rows: pd.DataFrame, live: pd.DataFrame) -> Figure:
             style |= {"markerfacecolor": "none"} if line.live else {}
             left.plot(path["natural_accuracy"], path["stability"], linewidth=1, **style)
             right.plot(path["natural_accuracy"] * path["stability"], path["robust_accuracy"], linestyle="", **style)
-        for _, end in means.groupby("width").tail(1).iterrows():
+        narrowest = means[means["width"] == means["width"].min()]
+        for _, end in narrowest.iloc[[0, -1]].iterrows():  # of one path: they would hide each other
             left.annotate(f"λ = {end['strength']:g}", (end["natural_accuracy"], end["stability"]), fontsize=9,
                           xytext=(4, 2), textcoords="offset points")  # fmt: skip
-        right.axline((0.5, 0.5), slope=1, color="black", linewidth=0.8, linestyle=":")
+        right.axline((means["robust_accuracy"].mean(),) * 2, slope=1, color="black", linewidth=0.8, linestyle=":")
         left.set(xlabel="natural accuracy", ylabel="stability (Wu et al.)")
         right.set(xlabel="natural accuracy × stability", ylabel="robust accuracy")
         left.legend(fontsize=9)
@@ -177,9 +177,7 @@ def against_each_other(rows: pd.DataFrame, live: pd.DataFrame) -> Figure:
                 axis.scatter(part[x], part[y], s=part["width"].map(sizes), marker=look.marker, edgecolor=look.colour,
                              color="none" if line.live else look.colour, label=name)  # fmt: skip
             axis.set(xlabel=labels[x][0], ylabel=labels[y][0], xscale="log")
-            axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axis.minorticks_off()
+            few_log_ticks(axis)
     finish(figure, lines, axes)
     return figure
 

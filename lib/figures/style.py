@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogFormatterSciNotation, LogLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogFormatterSciNotation, LogLocator, NullLocator
 
 from lib.prose import initialization_label
 from lib.trends import summarise
@@ -111,6 +111,20 @@ def log_axis(axis: Axes, label: str) -> None:
     axis.yaxis.set_major_formatter(formatter)
     axis.yaxis.set_minor_locator(NullLocator())
     axis.set_ylabel(label)
+
+
+def few_log_ticks(axis: Axes) -> None:
+    """Give a logarithmic abscissa three to five numbers, however narrow it is: a small panel has room for no more."""
+    low, high = axis.get_xlim()
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    for subs in ([1.0], [1.0, 3.0], [1.0, 2.0, 5.0], [1.0, 1.5, 2.0, 3.0, 5.0, 7.0]):
+        ticks = np.outer(powers, subs).ravel()
+        ticks = ticks[(low <= ticks) & (ticks <= high)]
+        if len(ticks) > 2:
+            break
+    axis.xaxis.set_major_locator(FixedLocator(ticks[:: -(-len(ticks) // 5)]))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.xaxis.set_minor_locator(NullLocator())
 
 
 def curves_over_width(axis: Axes, frame: pd.DataFrame, quantity: str, label: str, log: bool = True) -> None:

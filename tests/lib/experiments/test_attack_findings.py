@@ -11,7 +11,9 @@ from lib.experiments.attack_findings import (
     direction,
     distance_from_product,
     factor_of_width,
+    learned,
     rank_correlation,
+    tally,
 )
 from lib.trends import Interval
 
@@ -55,6 +57,15 @@ def test_one_width_changes_nothing(table):
     assert factor_of_width(one, "P").seeds == 0
 
 
+def test_a_cell_has_learned_where_every_seed_has(table):
+    part = learned(table, 0.6)
+    assert set(zip(part.curve, part.width, strict=True)) == set(zip(table.curve, table.width, strict=True))
+    table.loc[(table.curve == "λ = 6") & (table.width == 8) & (table.seed == 2), "natural_accuracy"] = 0.1
+    part = learned(table, 0.6)
+    assert len(part) == len(table) - 3
+    assert factor_of_width(part, "P").mean == pytest.approx(2.0)
+
+
 def test_ranks_are_compared_within_seeds_and_curves(table):
     found = rank_correlation(table, "P", "robust_accuracy")
     assert found.mean == -1
@@ -74,3 +85,10 @@ def test_the_distance_is_that_of_the_farthest_point(table):
 def test_a_direction_needs_an_interval_on_one_side(low, high, expected):
     assert direction(Interval((low + high) / 2, low, high, 5)) == expected
     assert direction(Interval(0.3, math.nan, math.nan, 1)) == "does not clearly move"
+
+
+def test_curves_are_tallied_by_where_their_intervals_lie():
+    up, down, flat = Interval(0.2, 0.1, 0.3, 5), Interval(-0.2, -0.3, -0.1, 5), Interval(0.0, -0.1, 0.1, 5)
+    assert tally([up, up, down, flat]) == "rises in 2 and falls in 1 of 4 curves"
+    assert tally([up, up]) == "rises in 2 of 2 curves"
+    assert tally([flat, flat]) == "clearly moves in none of 2 curves"
