@@ -97,6 +97,21 @@ def _power_of_two(value: float, _position: int) -> str:
     return f"$2^{{{exponent:.0f}}}$" if exponent == round(exponent) else f"{value:g}"
 
 
+# First digits of the numbers on a logarithmic axis; the first that give three numbers are taken.
+_DIGITS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), tuple(np.arange(1.0, 10.0, 0.5)))
+
+
+def _first_digits(low: float, high: float) -> tuple[float, ...]:
+    return next((digits for digits in _DIGITS if len(_numbers(low, high, digits)) > 2), _DIGITS[-1])
+
+
+def _numbers(low: float, high: float, digits: tuple[float, ...]) -> np.ndarray:
+    """Return the numbers of these first digits in a range."""
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    numbers = np.outer(powers, digits).ravel()
+    return numbers[(low <= numbers) & (numbers <= high)]
+
+
 def log_axis(axis: Axes, label: str) -> None:
     """Give an axis a logarithmic ordinate, labelled also where the data span less than a decade.
 
@@ -104,8 +119,7 @@ def log_axis(axis: Axes, label: str) -> None:
     """
     axis.set_yscale("log")
     low, high = axis.get_ylim()
-    subs = (1.0,) if high / low > 100 else (1.0, 2.0, 5.0) if high / low > 8 else tuple(np.arange(1.0, 10.0))
-    axis.yaxis.set_major_locator(LogLocator(subs=subs))
+    axis.yaxis.set_major_locator(LogLocator(subs=_first_digits(low, high)))
     plain = high <= 1e5 and low >= 1e-5
     formatter = FuncFormatter(lambda value, _: f"{value:g}") if plain else LogFormatterSciNotation()
     axis.yaxis.set_major_formatter(formatter)
@@ -114,16 +128,12 @@ def log_axis(axis: Axes, label: str) -> None:
 
 
 def few_log_ticks(axis: Axes) -> None:
-    """Give a logarithmic abscissa three to five numbers, however narrow it is: a small panel has room for no more."""
+    """Give a logarithmic abscissa two to four numbers, however narrow it is: a small panel has room for no more."""
     low, high = axis.get_xlim()
-    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-    for subs in ([1.0], [1.0, 3.0], [1.0, 2.0, 5.0], [1.0, 1.5, 2.0, 3.0, 5.0, 7.0]):
-        ticks = np.outer(powers, subs).ravel()
-        ticks = ticks[(low <= ticks) & (ticks <= high)]
-        if len(ticks) > 2:
-            break
-    axis.xaxis.set_major_locator(FixedLocator(ticks[:: -(-len(ticks) // 5)]))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ticks = _numbers(low, high, _first_digits(low, high))
+    axis.xaxis.set_major_locator(FixedLocator(ticks[:: -(-len(ticks) // 4)]))
+    plain = FuncFormatter(lambda value, _: f"{value:g}")
+    axis.xaxis.set_major_formatter(plain if low >= 1e-3 else LogFormatterSciNotation())
     axis.xaxis.set_minor_locator(NullLocator())
 
 
