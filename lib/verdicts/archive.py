@@ -163,6 +163,9 @@ def _trainings(factors: Mapping[str, np.ndarray], sweep: str, definition: Mappin
         chosen &= np.where(factors["samples"] == whole, full, factors["schedule"] == "proportional")
     for name, value in (("batch_size", 64), ("loss", "cross_entropy"), ("weight_decay", 0.0), ("alpha", 1.0)):
         chosen &= factors[name] == value
+    if "precision" in factors:
+        # Sweeps are in float32. What bf16 changes in the same cells is judged apart, by `lib.verdicts.precision`.
+        chosen &= factors["precision"] == ""
     return chosen
 
 
