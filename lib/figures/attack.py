@@ -26,7 +26,6 @@ ACCURACIES = {
 }
 GRADIENTS = {
     "P": ("P (Zhu et al.)", True),
-    "relative_stability": ("relative stability", True),
     "divergence_slope": ("local Lipschitzness", True),
 }
 SELECTIONS = {"test": "chosen on test images", "last": "last epoch"}
