@@ -95,7 +95,9 @@ def over_width(
             if is_log:
                 log_axis(axis, label)
             else:
-                axis.set(ylabel=label, ylim=(-0.02, 1.02))
+                # Every panel has the same range, so that the first one's numbers do for its line.
+                axis.set(ylabel=label, ylim=(-0.02, 1.02), yticks=(0, 0.5, 1))
+                axis.tick_params(labelleft=axis is row[0])
     finish(figure, lines, axes)
     return figure
 
