@@ -108,6 +108,8 @@ class Checkpoint:
             os.replace(unfinished, self.path)
             sync_folder(self.path)
         except (OSError, RuntimeError) as error:  # torch turns a full disk into a RuntimeError
+            if interruption := _interruption(error):
+                raise interruption from None
             reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
             raise CheckpointError(
                 f"checkpoint {self.path} could not be written ({reason}); one that was there is intact: free some "
@@ -145,6 +147,14 @@ class Checkpoint:
         """Remove the file of a training that has ended."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
+
+
+def _interruption(error: BaseException) -> BaseException | None:
+    """Return what stopped this process before an error came up, such as Ctrl-C: torch fails to close half a file."""
+    before = error.__context__
+    while before is not None and isinstance(before, Exception):
+        before = before.__context__
+    return before
 
 
 def digest(value: Any) -> str:

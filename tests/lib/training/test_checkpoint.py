@@ -229,6 +229,36 @@ def test_a_full_disk_is_a_sentence_and_leaves_the_checkpoint_before(points, tmp_
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("at", [1, 3, 8])
+def test_an_interruption_while_a_checkpoint_is_written_is_no_full_disk(points, tmp_path, monkeypatch, at):
+    path, opened, writes = tmp_path / "checkpoint", os.fdopen, itertools.count(1)
+
+    class Interrupted:
+        """A file in whose at-th writing the process is interrupted, as by Ctrl-C."""
+
+        def __init__(self, file):
+            self.file = file
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.file.close()
+
+        def __getattr__(self, name):
+            return getattr(self.file, name)
+
+        def write(self, content):
+            if next(writes) == at:
+                raise KeyboardInterrupt
+            return self.file.write(content)
+
+    monkeypatch.setattr(os, "fdopen", lambda handle, mode: Interrupted(opened(handle, mode)))
+    with pytest.raises(KeyboardInterrupt):
+        train(network(), points(), checkpoint=path, **OPTIONS)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_of_two_trainings_with_one_checkpoint_the_second_keeps_none(points, tmp_path, capsys):
     data, path = points(), tmp_path / "checkpoint"
     whole = network()
