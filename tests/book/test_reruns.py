@@ -71,7 +71,9 @@ def test_chapter_11_draws_and_says_what_it_was_given(tmp_path):
     assert where == "'digits, standard, momentum 0.5, LeCun, 3 epochs at a rate of 0.05, 2 seeds'"
     assert found["s11_draws"]["text/plain"] == "'4'"
     words = re.findall(r"<!-- (.*?) -->", found["s11_fig_width"]["image/svg+xml"])
-    assert "$\\bf{a}$  LeCun" in words and {"$L = 2$ (live)", "$L = 3$ (live)"} <= set(words)
+    # Which letter the panel has depends on how many initializations are published beside it.
+    assert any(re.fullmatch(r"\$\\bf\{\w\}\$  LeCun", word) for word in words)
+    assert {"$L = 2$ (live)", "$L = 3$ (live)"} <= set(words)
     assert re.search(r"\d of 270", found["s11_there"]["text/plain"])
 
 
