@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 # So many values stay Python objects before they become columns of numbers.
-_CHUNK = 2**18
+_CHUNK = 2**16
 
 
 def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -82,17 +82,17 @@ class _Table:
         self.names: dict[str, None] = {}
         self.counts = array("q")
         self.lines = 0
+        self.last: tuple[tuple[tuple[str, ...], ...], _Block | None] = ((), None)
 
     def add(self, row: Mapping[str, Any]) -> None:
         measurements, configuration, provenance = row["measurements"], row["configuration"], row["provenance"]
         if not measurements:
             return
         shape = (tuple(configuration), tuple(provenance), *map(tuple, measurements))
-        block = self.blocks.get(shape)
-        if block is None:
-            outer, inner = ("key", *shape[0], *shape[1], "failure"), shape[2:]
-            block = self.blocks[shape] = _Block(outer, inner)
-            self.names |= dict.fromkeys(name for names in inner for name in (*outer, *names))
+        before, block = self.last
+        if block is None or shape != before:  # rows mostly follow others of their shape: comparing beats hashing
+            block = self._block(shape)
+            self.last = (shape, block)
         block.rows.append(len(self.counts))
         block.lines.append(self.lines)
         self.counts.append(len(measurements))
@@ -104,6 +104,14 @@ class _Table:
         block.waiting.extend(chain.from_iterable(map(dict.values, measurements)))
         if len(block.waiting) > _CHUNK:
             block.settle()
+
+    def _block(self, shape: tuple[tuple[str, ...], ...]) -> _Block:
+        block = self.blocks.get(shape)
+        if block is None:
+            outer, inner = ("key", *shape[0], *shape[1], "failure"), shape[2:]
+            block = self.blocks[shape] = _Block(outer, inner)
+            self.names |= dict.fromkeys(name for names in inner for name in (*outer, *names))
+        return block
 
     def frame(self) -> pd.DataFrame:
         for block in self.blocks.values():

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from types import NoneType
 from typing import IO, Any, NoReturn
 
 # 2: a row has a "trace" (None where no training was followed), and its provenance tells routes; 1: it lacks both.
@@ -51,23 +52,26 @@ def defect(row: Mapping[str, Any]) -> str | None:
     """Return what a mapping lacks to be a row, such as "configuration must be an object, got None"; None if nothing."""
     if not isinstance(row, dict):
         return "it is no object"
-    if type(row.get("schema")) is not int:
-        return f"schema must be an integer, got {row.get('schema')!r}"
-    if type(row.get("key")) is not str or not row["key"]:
-        return f"key must be a text, got {row.get('key')!r}"
-    for name in ("configuration", "provenance"):
-        if not isinstance(row.get(name), dict):
-            return f"{name} must be an object, got {row.get(name)!r}"
-    measurements = row.get("measurements")
+    get = row.get
+    if type(get("schema")) is not int:
+        return f"schema must be an integer, got {get('schema')!r}"
+    if type(key := get("key")) is not str or not key:
+        return f"key must be a text, got {key!r}"
+    if not isinstance(get("configuration"), dict):
+        return f"configuration must be an object, got {get('configuration')!r}"
+    if not isinstance(provenance := get("provenance"), dict):
+        return f"provenance must be an object, got {provenance!r}"
+    measurements = get("measurements")
     if not isinstance(measurements, list) or not {dict}.issuperset(map(type, measurements)):
         return f"measurements must be a list of objects, got {repr(measurements)[:80]}"
-    if not isinstance(row.get("failure"), (str, type(None))):
+    if not isinstance(get("failure"), (str, NoneType)):
         return f"failure must be a text or null, got {row['failure']!r}"
+    said = provenance.get
     for name in _NUMBERS:
-        if not isinstance(value := row["provenance"].get(name), (int, float, type(None))):
+        if not isinstance(value := said(name), (float, int, NoneType)):
             return f"{name} of the provenance must be a number or null, got {value!r}"
     for name in _TEXTS:
-        if not isinstance(value := row["provenance"].get(name), (str, type(None))):
+        if not isinstance(value := said(name), (str, NoneType)):
             return f"{name} of the provenance must be a text or null, got {value!r}"
     return None
 
