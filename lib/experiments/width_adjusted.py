@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
@@ -91,7 +92,7 @@ class WidthAdjustedTraining(AdversarialTraining):
         """
         task, replicas = stack[0], len(stack)
         data, held_out = split(task, conditions)
-        tuned, ratio, tuning = _tune(task, replicas, conditions)
+        tuned, ratio, tuning = _tune(_small(task), replicas, conditions)
         network = build(task, data, replicas, conditions.device)
 
         goals = ratio if task.reference == "curve" else ratio[-1:].expand_as(ratio)
@@ -112,12 +113,18 @@ class WidthAdjustedTraining(AdversarialTraining):
         return dataclasses.replace(done, cpu_seconds=done.cpu_seconds + tuning, seconds=done.seconds + tuning)
 
 
+def _small(task: WidthAdjustedTraining) -> AdversarialTraining:
+    """Return the training of the small network, whatever the wide one is and however λ follows."""
+    shared = {field.name: getattr(task, field.name) for field in dataclasses.fields(AdversarialTraining)}
+    return AdversarialTraining(**shared | {"width": task.small})
+
+
+@lru_cache(maxsize=16)  # what depends on the small network alone is trained once a process, and its seconds are told
 def _tune(
-    task: WidthAdjustedTraining, replicas: int, conditions: Conditions
+    small: AdversarialTraining, replicas: int, conditions: Conditions
 ) -> tuple[Float[Tensor, " R"], Float[Tensor, "T R"], float]:
     """Return λ* of every seed, ρ (epochs, R) of its training, and the processor's seconds that this took."""
-    data, held_out = split(task, conditions)
-    small = dataclasses.replace(task, width=task.small)
+    data, held_out = split(small, conditions)
     reached, ratios, spent = [], [], 0.0
     for strength in STRENGTHS:
         history = fit(small, build(small, data, replicas, conditions.device), data, held_out, strength, conditions)

@@ -7,6 +7,7 @@ import torch
 
 from lib.data.images import hold_out
 from lib.experiments import adversarial as experiment
+from lib.experiments import width_adjusted
 from lib.experiments.adversarial import AdversarialTraining, adversarial
 from lib.experiments.width_adjusted import WidthAdjustedTraining, war
 from lib.rows import Conditions, Task, stacks
@@ -63,6 +64,12 @@ def test_a_wide_network_of_the_small_ones_width_keeps_the_tuned_lambda(few):
         assert m["tuned_lambda"] in experiment.STRENGTHS
         assert m["lambda"] == pytest.approx(m["tuned_lambda"], rel=1e-5)
         assert m["tuning_seconds"] > m["wide_seconds"] > 0
+    # A row that differs in the wide network alone begins with the same small one, trained once.
+    other = WidthAdjustedTraining.compute([dataclasses.replace(task, width=6, rate=2.0)], Conditions())
+    assert width_adjusted._tune.cache_info().hits == 1
+    for m, n in zip(rows.measurements[0], other.measurements[0], strict=True):
+        assert (m["tuned_lambda"], m["tuning_seconds"]) == (n["tuned_lambda"], n["tuning_seconds"])
+    assert trace["goal"] == other.traces[0]["goal"]
 
 
 def test_plans():
