@@ -27,6 +27,8 @@ _ATOMS = (type(None), bool, int, float, complex, str, bytes, range, slice, type,
 _ATOMS += (weakref.ProxyType, weakref.CallableProxyType)
 _CALLABLES = (types.FunctionType, types.MethodType, functools.partial)
 _CONTAINERS = (dict, list, set, deque, bytearray)
+# What a class keeps of its modules' calls, and not what it is made of.
+_KEPT_BY_CLASSES = (*_CONTAINERS, torch.Tensor, np.ndarray, torch.Generator, random.Random, np.random.Generator)
 
 
 @contextmanager
@@ -143,7 +145,9 @@ class _Memories:
     def _remember_modules(self, network: nn.Module) -> None:
         self._bytes_left = _MOST_BYTES
         modules = list(network.modules())
-        held = [self._look(thing) for thing in (*modules, *(module.__dict__ for module in modules))]
+        kinds = dict.fromkeys(kind for module in modules for kind in type(module).__mro__)
+        in_classes = [value for kind in kinds if not _of_torch(kind) for value in self._keep_class(kind)]
+        held = [in_classes, *(self._look(thing) for thing in (*modules, *(module.__dict__ for module in modules)))]
         self._walk([thing for some in held for thing in some], most=len(self._seen) + _MOST_OBJECTS)
 
     def restore(self) -> None:
@@ -255,6 +259,21 @@ class _Memories:
         self._undo.append(lambda: _outside_graphs(undo))
         return [tensor.__dict__]
 
+    def _keep_class(self, kind: type) -> list[Any]:
+        """Remember what a class itself keeps (a counter of its modules), and return what may change in place."""
+        before = _own_names(kind)
+
+        def undo() -> None:
+            now = _own_names(kind)
+            for name in now.keys() - before.keys():
+                delattr(kind, name)
+            for name, value in before.items():
+                if name not in now or now[name] is not value:
+                    setattr(kind, name, value)
+
+        self._undo.append(undo)
+        return [value for value in before.values() if isinstance(value, _KEPT_BY_CLASSES)]
+
     def _keep_callable(self, thing: Any) -> list[Any]:
         if isinstance(thing, types.MethodType):
             return [thing.__self__, thing.__func__]
@@ -304,6 +323,14 @@ class _Memories:
             self._undo.append(functools.partial(slot.__set__, thing, value))
             held.append(value)
         return held
+
+
+def _of_torch(kind: type) -> bool:
+    return kind is object or kind.__module__.partition(".")[0] == "torch"
+
+
+def _own_names(kind: type) -> dict[str, Any]:
+    return {name: value for name, value in vars(kind).items() if not name.startswith("__")}
 
 
 def _layout(tensor: torch.Tensor) -> tuple[Any, ...]:

@@ -51,6 +51,19 @@ class Restless(nn.Module):
         return self.linear(x)
 
 
+class Counting(nn.Module):
+    """Its class keeps what all modules of the kind share."""
+
+    calls, kept, total = 0, {}, torch.zeros(1)
+
+    def forward(self, x):
+        Counting.calls += 1
+        Counting.kept[Counting.calls] = x
+        Counting.total += 1
+        type(self).latest = x
+        return x**2
+
+
 def everything(m):
     return repr([
         m.count, m.linear.weight, m.linear.weight.grad, m.linear.bias.requires_grad, m.plain, m.array, m.containers,
@@ -190,6 +203,23 @@ def test_all_that_a_call_changes_is_put_back(fails):
         pass
     assert everything(module) == before
     assert module.linear.weight is weight
+
+
+def test_what_a_class_keeps_is_put_back_and_a_subclass_has_none_of_its_own():
+    module = nn.Sequential(nn.Linear(3, 3), type("Special", (Counting,), {"factor": 1})())
+    kept, total = Counting.kept, Counting.total
+    for fails in (False, True):
+        try:
+            with untouched(module):
+                module(torch.ones(1, 3))
+                assert Counting.calls == 1 and Counting.kept and "latest" in vars(type(module[1]))
+                if fails:
+                    raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            pass
+        assert Counting.calls == 0 and Counting.kept is kept and not kept
+        assert Counting.total is total and total.item() == 0
+        assert not hasattr(module[1], "latest") and module[1].factor == 1
 
 
 def test_an_adapter_that_merges_itself_is_put_back_bit_by_bit():
