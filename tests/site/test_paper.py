@@ -56,7 +56,7 @@ def test_links_lead_to_places_of_the_book_or_out_of_it(pdf: pikepdf.Pdf) -> None
 
 
 def test_it_is_light_and_no_page_is_empty(pdf: pikepdf.Pdf) -> None:
-    assert Path(pdf.filename).stat().st_size < 15_000_000
+    assert Path(pdf.filename).stat().st_size < 10_000_000
     # A page that shows its number alone draws a handful of letters.
     empty = []
     for number, page in enumerate(pdf.pages, 1):
