@@ -57,12 +57,13 @@ def learned(table: pd.DataFrame, least: float) -> pd.DataFrame:
 def rank_correlation(table: pd.DataFrame, x: str, y: str) -> Interval:
     """Return Kendall's τ of two quantities over widths, of each seed and curve, averaged over curves.
 
-    Arguments are those of `change_with_width`; the interval is over seeds.
+    Arguments are those of `change_with_width`; the interval is over seeds and ends where τ does, at −1 and 1.
     """
     each = table.groupby(["seed", "curve"])[[x, y]].apply(
         lambda one: one[x].corr(one[y], method="kendall", min_periods=2)
     )
-    return mean_interval(each.groupby("seed").mean().to_numpy())
+    found = mean_interval(each.groupby("seed").mean().to_numpy())
+    return found._replace(low=max(found.low, -1.0), high=min(found.high, 1.0))
 
 
 def distance_from_product(table: pd.DataFrame) -> float:
