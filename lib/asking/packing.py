@@ -197,6 +197,8 @@ def _name(cells: Cells, cell: int) -> tuple[str, str]:
 def _chosen(cells: Cells, kind: str) -> np.ndarray:
     factors = cells.factors
     chosen = np.isin(factors["dataset"], list(_DATASETS))
+    if "precision" in factors:
+        chosen &= factors["precision"] == ""  # bf16 has a page of its own
     if kind == "adversarial":
         return np.flatnonzero(chosen & (factors["strength"] > 0))  # no adjusted ones: their λ moves
     if kind:

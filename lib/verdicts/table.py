@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
-from lib.prose import ARCHITECTURES, extent, initialization_label, significant, typeset
+from lib.prose import ARCHITECTURES, extent, initialization_label, significant, typeset, with_interval
+from lib.trends import Interval
 from lib.verdicts.published import VERDICTS, published_verdicts
 
 # The verdict comes second: on a phone the table scrolls.
@@ -15,8 +16,19 @@ COLUMNS = ("claim", "verdict", "what is claimed", "effect [95%]", "seeds", "univ
 # The page that has every claim with its rule and its rows.
 SCORECARD = "15_scorecard.html"
 # Effects of logarithms that are read as factors.
-_LETTERS = {"depth": "L", "width": "m", "samples": "n", "features": "d", "gamma_prime": "γ′", "lr": "rate"}
+_LETTERS = {
+    "depth": "L",
+    "width": "m",
+    "samples": "n",
+    "features": "d",
+    "gamma_prime": "γ′",
+    "lr": "rate",
+    "strength": "λ",
+}
 _FACTORS = ("level", "difference", "step", "change")
+# Shares of points, whose differences are told in points of a hundred.
+_SHARES = ("test_accuracy", "natural_accuracy", "robust_accuracy", "stability", "pgd_accuracy_0.05")
+_IN_POINTS = ("change", "reuse_gap", "adjusted_gap", "widest_gap", "difference", "step")
 # What an effect is that is no factor, by its kind, else by the column that it is of.
 _QUANTITIES = {
     "spearman": "ρ",
@@ -110,7 +122,9 @@ def count_of_verdicts() -> str:
     words = [standing(claim).verdict for claim in claims]
     counts = [f"{words.count(word)} {word}" for word in VERDICTS]
     first = sum(map(_by_round_1, claims))
-    return f"{len(words)} claims: {' · '.join(counts)}" + (f" ({first} by round 1 alone)." if first else ".")
+    return f"{len(words)} claims: {' · '.join(counts)}" + (
+        f"; {first} of these verdicts rest on round 1 alone." if first else "."
+    )
 
 
 def chip(verdict: str, fragile: bool | None = False, reason: str = "", label: str = "", first: bool = False) -> str:
@@ -151,6 +165,15 @@ def effect_text(judgement: Mapping[str, Any]) -> str:
         values = [math.exp(value) if factor else 2**value for value in values]
     mean, low, high = (f"{value:,.0f}" if place else significant(value) for value in values)
     where = ", ".join(_factor(*pair) for pair in curve["where"].items())
+    if (
+        not factor
+        and not place
+        and test["transform"] == "none"
+        and test["column"] in _SHARES
+        and test["effect"] in _IN_POINTS
+    ):
+        points = Interval(*(100 * value for value in values), len(curve["seeds"]))
+        return f"{_quantity(test)}{with_interval(points, '+.1f')} points" + (f", {where}" if where else "")
     return f"{'×' if factor else _quantity(test)}{mean} [{low}, {high}]" + (f", {where}" if where else "")
 
 
@@ -213,7 +236,8 @@ def row_of(claim: Mapping[str, Any], page: str = "", cells: Sequence[str] = ()) 
     chips = chip(*_shown(claim))
     if stands.waits:
         there, planned = claim["coverage"]["there"], claim["coverage"]["planned"]
-        chips += f'<br><span class="round">round 1; round 2 has {there} of {planned} rows</span>'
+        said = "waits" if stands.verdict == "not testable" else "round 1"
+        chips += f'<br><span class="round">{said}; round 2 has {there} of {planned} rows</span>'
     seeds = {len(curve["seeds"]) for test in stands.judgement["tests"] for curve in test["curves"]}
     multiverse, number = claim["multiverse"], claim["number"]
     share = multiverse["shares"].get(multiverse["verdict"]) if multiverse else None
