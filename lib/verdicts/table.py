@@ -147,8 +147,8 @@ def number_of(number: int, judgement: Mapping[str, Any]) -> str:
 def effect_text(judgement: Mapping[str, Any]) -> str:
     """Return the effect of the curve that is nearest to failing, with its interval; nothing where there is none.
 
-    Effects on logarithms are written as factors ("×1.15 [1.10, 1.20]"), others with what they are ("slope 0.99 [0.97,
-    1.01]"), the place of a peak as a width.
+    Effects on logarithms are written as factors ("×1.15 [1.10, 1.20]"), those of accuracies in points, others with
+    what they are ("slope 0.99 [0.97, 1.01]"), the place of a peak as a width.
     """
     curves = [(test, curve) for test in judgement["tests"] for curve in test["curves"]]
     if not curves:
@@ -165,13 +165,7 @@ def effect_text(judgement: Mapping[str, Any]) -> str:
         values = [math.exp(value) if factor else 2**value for value in values]
     mean, low, high = (f"{value:,.0f}" if place else significant(value) for value in values)
     where = ", ".join(_factor(*pair) for pair in curve["where"].items())
-    if (
-        not factor
-        and not place
-        and test["transform"] == "none"
-        and test["column"] in _SHARES
-        and test["effect"] in _IN_POINTS
-    ):
+    if test["transform"] == "none" and test["column"] in _SHARES and test["effect"] in _IN_POINTS:
         points = Interval(*(100 * value for value in values), len(curve["seeds"]))
         return f"{_quantity(test)}{with_interval(points, '+.1f')} points" + (f", {where}" if where else "")
     return f"{'×' if factor else _quantity(test)}{mean} [{low}, {high}]" + (f", {where}" if where else "")

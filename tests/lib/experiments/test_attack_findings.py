@@ -71,6 +71,9 @@ def test_ranks_are_compared_within_seeds_and_curves(table):
     assert found.mean == -1
     assert found.seeds == 3
     assert rank_correlation(table, "P", "width").mean == 1
+    table.loc[(table.seed == 2) & (table.width == table.width.max()), "robust_accuracy"] = 2.0
+    found = rank_correlation(table, "P", "robust_accuracy")
+    assert -1 < found.mean < 0 and found.low == -1  # where τ ends
 
 
 def test_the_distance_is_that_of_the_farthest_point(table):

@@ -45,4 +45,9 @@ def test_effects_of_logarithms_are_factors_and_correlations_are_correlations() -
     peak = {**test, "statistic": "inverted_u", "curves": [place]}
     assert effect_text({"tests": [peak]}) == "peak at m = 16 [16, 1,024], He less m⁻¹·⁵, γ′ = −0.2, m = 1,024"
     assert effect_text({"tests": [{**peak, "axis": "depth"}]}).startswith("peak at L = 4 [4, 10]")
+    share = {**test, "transform": "none", "effect": "change", "column": "robust_accuracy"}
+    share["curves"] = [
+        {"effect": -0.0962, "low": -0.26, "high": 0.0677, "p_for": 0.1, "where": {"strength": 3}, "seeds": [8, 9]}
+    ]
+    assert effect_text({"tests": [share]}) == "robust accuracy −9.6 [−26.0, +6.8] points, λ = 3"
     assert effect_text({"tests": []}) == ""
