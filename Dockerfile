@@ -1,6 +1,7 @@
 # The book's environment, from the same requirements as everywhere.
 #   docker build -t robustness-book .                            a processor
 #   docker build -t robustness-book --build-arg DEVICE=cuda .    an NVIDIA GPU; run with --gpus all
+#   mkdir -p _build  # Docker would make it as root
 #   docker run --rm -v "$PWD/_build:/book/_build" robustness-book
 FROM python:3.11-slim-bookworm
 ARG DEVICE=cpu

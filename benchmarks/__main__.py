@@ -25,6 +25,7 @@ from benchmarks import (
 )
 from benchmarks.record import Record
 from benchmarks.timings import RESULTS, against_targets
+from lib.command_line import answer
 from lib.sweeps import machine
 
 NAMES = ("training", "scaling", "estimators", "modules", "attacked", "convolutional", "sweep", "graph", "precisions")
@@ -46,22 +47,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--block", type=float, default=0.5, help="seconds of one timed block (default: 0.5)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the records")
     options = parser.parse_args(arguments)
-    try:
-        names = options.names or [name for name in NAMES if _runs_on(name, options.device)]
-        wrong = [name for name in names if name not in NAMES]
-        if wrong:
-            raise ValueError(f"there is no benchmark {wrong[0]!r}; there are {', '.join(NAMES)}.")
-        if options.repeats < 1 or not options.block > 0 or (options.threads is not None and options.threads < 1):
-            raise ValueError("--repeats, --threads and --block must be positive.")
-        _check_device(options.device)
-        only = selection(options.only)
-        if options.threads is not None:
-            torch.set_num_threads(options.threads)
-        with machine.measuring():
-            return max(_run(name, only, options) for name in names)
-    except (ValueError, OSError, RuntimeError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return answer(lambda: _measure(options), "what was measured is recorded, and the same command goes on from there")
+
+
+def _measure(options: argparse.Namespace) -> int:
+    _check_device(options.device)
+    names = options.names or [name for name in NAMES if _runs_on(name, options.device)]
+    wrong = [name for name in names if name not in NAMES]
+    if wrong:
+        raise ValueError(f"there is no benchmark {wrong[0]!r}; there are {', '.join(NAMES)}.")
+    if options.repeats < 1 or not options.block > 0 or (options.threads is not None and options.threads < 1):
+        raise ValueError("--repeats, --threads and --block must be positive.")
+    only = selection(options.only)
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    with machine.measuring():
+        return max(_run(name, only, options) for name in names)
 
 
 def selection(text: str) -> dict[str, int]:
@@ -85,7 +86,10 @@ def _runs_on(name: str, device: str) -> bool:
 
 
 def _check_device(device: str) -> None:
-    kind = torch.device(device).type
+    try:
+        kind = torch.device(device).type
+    except RuntimeError:  # a list of all kinds that torch has heard of
+        kind = ""
     if kind not in ("cpu", "cuda") or (kind == "cuda" and not torch.cuda.is_available()):
         raise ValueError(f"--device must be cpu, or cuda where there is a CUDA device, got {device}.")
 

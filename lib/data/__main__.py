@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Sequence
 
+from lib.command_line import answer
 from lib.data.files import data_root
 from lib.data.loading import NAMES, load
 
@@ -21,13 +22,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(NAMES)}")
     names = parser.parse_args(arguments).names or ["mnist", "fashion-mnist"]
+    return answer(lambda: _bring(names), "what was verified is kept, and the same command goes on from there")
+
+
+def _bring(names: Sequence[str]) -> int:
     socket.setdefaulttimeout(_SILENCE_SECONDS)
     for name in names:
-        try:
-            data = load(name, scaling="raw", download=True)
-        except (OSError, ValueError, ImportError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 1
+        data = load(name, scaling="raw", download=True)
         test = 0 if data.x_test is None else len(data.x_test)
         print(f"{name}: {data.n} training and {test} test images verified in {data_root(None)}.")
     return 0

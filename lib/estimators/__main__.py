@@ -6,11 +6,12 @@ import argparse
 import contextlib
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from lib.command_line import answer
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -23,25 +24,19 @@ _BAR = 24
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure; return the exit status, 1 where something is wrong, told in one sentence."""
     options = _parser().parse_args(arguments)
+    return answer(lambda: _measure(options))
+
+
+def _measure(options: argparse.Namespace) -> int:
     try:
         with contextlib.redirect_stdout(sys.stderr):  # what the network's own code prints is no result
             network, x, y, initial = _read(options)
             found = _measured(options, network, x, y, initial)
-        print(_as_json(options, network, x, found) if options.json else _as_table(options, network, x, found))
-        sys.stdout.flush()
-        return 0
-    except BrokenPipeError:  # whoever reads has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (ValueError, OSError, ImportError, MemoryError, RuntimeError) as error:
-        _clear()
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        print(f"error: {first}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        _clear()
-        print("interrupted: nothing was written.", file=sys.stderr)
-        return 130
+    except BaseException:
+        _clear()  # the bar, so that what went wrong stands alone
+        raise
+    print(_as_json(options, network, x, found) if options.json else _as_table(options, network, x, found))
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lib.command_line import answer
 from lib.experiments import planned
 from lib.rows import ROUNDS, Store, audits
 
@@ -49,19 +49,10 @@ def main(arguments: list[str] | None = None) -> int:
     auditing.add_argument("--record", action="store_true", help="append the outcomes to audits.csv beside the rows")
     options = parser.parse_args(arguments)
     handlers = {"run": _run, "status": _status, "hours": _hours, "seal": _seal, "merge": _merge, "audit": _audit}
-    try:
-        code = handlers[options.command](options)
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:  # whoever reads has seen enough, such as `head`; the interpreter must not flush again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (ValueError, OSError, ImportError, MemoryError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted: the rows so far are kept, and the same command goes on from there.", file=sys.stderr)
-        return 130
+    kept = "the rows so far are kept, and the same command goes on from there"
+    return answer(
+        lambda: handlers[options.command](options), kept if options.command == "run" else "nothing was written"
+    )
 
 
 # What trains or judges imports torch and pandas, which take seconds: each command imports what it needs.
@@ -163,6 +154,8 @@ def _merge(options: argparse.Namespace) -> int:
 
     if options.into.exists() and not options.into.is_file():
         raise ValueError(f"--into must name a store such as mine/merged.jsonl, and {options.into} is no regular file.")
+    if not options.into.absolute().parent.is_dir():
+        raise ValueError(f"--into must name a store in a folder that is there, and {options.into.parent} is none.")
     conflicts = merge([Store(path) for path in options.stores], Store(options.into))
     if len(conflicts):
         print(conflicts.to_string(index=False))
@@ -190,6 +183,8 @@ def _audit(options: argparse.Namespace) -> int:
     if options.key:
         rows = _with_keys(rows, options.key)
         options.cells = len(options.key)  # more than there are draws all
+    if options.record:
+        audits.append([], options.results / audits.PATH.name)  # told before hours of training that it cannot be written
     weights = decisions(options.results)
     outcome = audit(rows, options.cells, options.seed, options.epochs, device=options.device, weights=weights)
     shown = ["training", "seed", "moment", "quantity", "stored", "replayed", "deviation", "allowed", "verdict"]

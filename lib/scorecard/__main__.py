@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from lib.command_line import answer
 from lib.scorecard.nanopublications import nanopublications
 from lib.verdicts.published import published_content
 
@@ -16,13 +17,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--repository", metavar="URL", help="where the rows can be had")
     parser.add_argument("--completed", metavar="YYYY-MM-DD", help="the day of the outcomes")
     options = parser.parse_args(arguments)
-    try:
-        content = published_content()
-        drafts = list(nanopublications(content, options.repository, options.completed))
-    except (OSError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    print("\n".join(drafts), end="")
+    return answer(lambda: _print(options))
+
+
+def _print(options: argparse.Namespace) -> int:
+    print("\n".join(nanopublications(published_content(), options.repository, options.completed)), end="")
     return 0
 
 

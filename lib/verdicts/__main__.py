@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lib.command_line import answer
 from lib.verdicts import report
 from lib.verdicts.published import VERDICTS, published_verdicts
 
@@ -19,18 +20,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     show = commands.add_parser("show", help="print a claim: rule, curves, numbers, rows, and what would flip it")
     show.add_argument("number", type=int)
     options = parser.parse_args(arguments)
-    try:
-        if options.command == "show":
-            print(describe(options.number))
-        else:
-            content = report.make()
-            report.write(content)
-            for name, key in (("round 2", "verdict"), ("round 1", "first_round")):
-                words = [c[key] if isinstance(c[key], str) else c[key]["verdict"] for c in content["claims"]]
-                print(f"{name}: " + ", ".join(f"{count} {word}" for word, count in Counter(words).most_common()))
-    except (OSError, ValueError, ImportError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    return answer(_make if options.command is None else lambda: _show(options.number))
+
+
+def _make() -> int:
+    content = report.make()
+    report.write(content)
+    for name, key in (("round 2", "verdict"), ("round 1", "first_round")):
+        words = [c[key] if isinstance(c[key], str) else c[key]["verdict"] for c in content["claims"]]
+        print(f"{name}: " + ", ".join(f"{count} {word}" for word, count in Counter(words).most_common()))
+    return 0
+
+
+def _show(number: int) -> int:
+    print(describe(number))
     return 0
 
 

@@ -254,6 +254,7 @@ def test_a_benchmark_does_not_start_while_a_sweep_runs(tmp_path, capsys):
         (["training", "--only", "m=wide"], "--only takes parts like m=64 with the letters m, L, R, n, got 'm=wide'."),
         (["training", "--repeats", "0"], "--repeats, --threads and --block must be positive."),
         (["training", "--device", "meta"], "--device must be cpu, or cuda where there is a CUDA device, got meta."),
+        (["training", "--device", "nope"], "--device must be cpu, or cuda where there is a CUDA device, got nope."),
         (["graph"], "the benchmark graph needs a CUDA device, got --device cpu."),
         (["sweep"], "the benchmark sweep needs two threads of a CPU; leave --device out and set --threads 2."),
     ],
