@@ -68,9 +68,19 @@ def rank_correlation(table: pd.DataFrame, x: str, y: str) -> Interval:
 
 def distance_from_product(table: pd.DataFrame) -> float:
     """Return the largest |robust accuracy − natural accuracy × stability| over widths and λ, means over seeds."""
+    return float(_off_product(table).abs().max())
+
+
+def below_product(table: pd.DataFrame) -> str:
+    """Write at how many widths and λ robust accuracy lies below natural accuracy × stability: "23 of 25"."""
+    off = _off_product(table)
+    return f"{(off < 0).sum()} of {len(off)}"
+
+
+def _off_product(table: pd.DataFrame) -> pd.Series:
     columns = ["natural_accuracy", "stability", "robust_accuracy"]
     means = table.groupby(["width", "strength"])[columns].mean()
-    return float((means["robust_accuracy"] - means["natural_accuracy"] * means["stability"]).abs().max())
+    return means["robust_accuracy"] - means["natural_accuracy"] * means["stability"]
 
 
 def direction(change: Interval) -> str:

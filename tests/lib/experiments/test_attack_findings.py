@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from lib.experiments.attack_findings import (
+    below_product,
     change_with_width,
     direction,
     distance_from_product,
@@ -80,6 +81,9 @@ def test_the_distance_is_that_of_the_farthest_point(table):
     assert distance_from_product(table) < 1e-3
     table.loc[(table.width == 16) & (table.strength == 1.0), "robust_accuracy"] += 0.2
     assert distance_from_product(table) == pytest.approx(0.2, abs=1e-3)
+    table["robust_accuracy"] -= 0.1
+    cells = len(table.groupby(["width", "strength"]))
+    assert below_product(table) == f"{cells - 1} of {cells}"
 
 
 @pytest.mark.parametrize(
