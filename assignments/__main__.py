@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from pathlib import Path
@@ -30,8 +31,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 when all is well, 1 when a submission could not be graded, 2 when the input is wrong."""
     options = _parser().parse_args(arguments)
     try:
-        options.names = [choose(name) for name in options.names] or names()
-        return options.command(Course(options.course.expanduser().resolve()), options)
+        options.named = [choose(name) for name in options.names]
+        options.names = options.named or names()
+        if not options.course:
+            raise BookError("--course, or $CLASSROOM_COURSE, must name a folder, and is empty.")
+        return options.command(Course(Path(options.course).expanduser().resolve()), options)
     except CannotConfine as reason:
         print(
             f"assignments: submissions cannot be confined here: {reason}. Not enforced would be: no network, no sight "
@@ -55,9 +59,9 @@ def _release(course: Course, options: argparse.Namespace) -> int:
     overrides = parse_overrides(options.parameter)
     roster = read_roster(options.per_student) if options.per_student else {}
     secret = read_secret(options.secret) if roster else ""
+    masters = {name: read_master(name).vary(overrides) for name in options.names}  # what is refused leaves no course
     course.set_up()
-    for name in options.names:
-        master = read_master(name).vary(overrides)
+    for name, master in masters.items():
         drawn = {student: draw(master, student, secret) for student in roster}
         gradebook.register(course, master)
         gradebook.enrol(course, roster)
@@ -83,11 +87,17 @@ def _write(path: Path, master) -> None:
 
 
 def _grade(course: Course, options: argparse.Namespace) -> int:
+    if options.workers < 1:
+        raise BookError(f"--workers must be at least 1, got {options.workers}.")
+    if not 0 < options.seconds < math.inf:
+        raise BookError(f"--seconds must be positive and finite, got {options.seconds:g}.")
     if options.written:
+        if len(options.named) != 1:
+            raise BookError("--written needs the name of one assignment, such as 2, whose questions the file tells.")
         for line in read_written(options.written):
             try:
                 points = float(line["points"])
-            except ValueError:
+            except (TypeError, ValueError):
                 raise BookError(f"{options.written}: {line['points']!r} is no number of points.") from None
             name, student = options.names[0], line["student"]
             gradebook.grade_by_hand(course, name, student, line["question"], points, line.get("comment") or "")
@@ -109,13 +119,18 @@ def _grade(course: Course, options: argparse.Namespace) -> int:
 
 
 def _feedback(course: Course, options: argparse.Namespace) -> int:
-    for name in options.names:
-        if written := write_feedback(course, name):
-            print(f"{name}: {len(written)} pages in {course.root / 'feedback'}")
+    pages = {name: len(write_feedback(course, name)) for name in options.names}
+    if not any(pages.values()):
+        raise BookError(f"nobody was graded in {', '.join(options.names)} in {course.root}; grade what was handed in.")
+    for name, count in pages.items():
+        if count:
+            print(f"{name}: {count} pages in {course.root / 'feedback'}")
     return 0
 
 
 def _grades(course: Course, options: argparse.Namespace) -> int:
+    if not course.root.is_dir():
+        raise BookError(f"--course must be the folder of a course, and {course.root} is none.")
     path = options.output or course.root / f"grades-{options.format}.csv"
     print(f"{grades.write_grades(course, options.format, path)} students: {path}")
     return 0
@@ -127,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("names", nargs="*", metavar="NAME", help="assignments, e.g. 1 (default: all)")
     common.add_argument(
-        "--course", type=Path, default=Path(os.environ.get("CLASSROOM_COURSE", "course")),
+        "--course", default=os.environ.get("CLASSROOM_COURSE", "course"),
         help="the course folder (default: $CLASSROOM_COURSE, else ./course)",
     )  # fmt: skip
     secret = argparse.ArgumentParser(add_help=False)

@@ -177,9 +177,12 @@ def read_written(path: Path) -> list[dict[str, str]]:
     """Return the lines of a CSV file of points by hand: student, question, points and, if there is one, comment."""
     import csv
 
-    with open(path, encoding="utf-8-sig", newline="") as stream:
-        lines = csv.DictReader(stream)
-        missing = {"student", "question", "points"} - set(lines.fieldnames or ())
-        if missing:
-            raise BookError(f"{path} needs the columns student, question and points; {', '.join(missing)} is missing.")
-        return list(lines)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise BookError(f"{path} must be a CSV file in UTF-8.") from None
+    lines = csv.DictReader(text.splitlines())
+    missing = {"student", "question", "points"} - set(lines.fieldnames or ())
+    if missing:
+        raise BookError(f"{path} needs the columns student, question and points; {', '.join(missing)} is missing.")
+    return list(lines)

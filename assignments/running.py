@@ -18,6 +18,9 @@ from assignments.masters import Master
 from assignments.submissions import copy_beside
 from book.errors import BookError
 
+# How the runner calls the error of a cell that was stopped at its limit.
+_STOPPED = "TimeLimit"
+
 
 @dataclass
 class Graded:
@@ -53,9 +56,10 @@ def grade_notebook(
 ) -> Graded:
     """Run a merged notebook's cells, then its hidden tests against what they defined.
 
-    A cell at which the process ends costs what comes after it: the cells before are run once more, and checked.
+    A cell at which the process ends costs what comes after it: the cells before are run once more, and checked. Of
+    these, cells that were stopped at their limit are left out: they would take the time that answers need.
     """
-    cells = _code(notebook)
+    cells = list(enumerate(_code(notebook)))
     notes = []
     with tempfile.TemporaryDirectory(prefix="submission-") as place:
         Path(place).chmod(0o755)
@@ -68,7 +72,7 @@ def grade_notebook(
             with Confined(folder, limits, confined) as process:
                 died = _run(process, cells, notes)
                 if died is not None and attempt == "whole":
-                    cells = cells[:died]
+                    cells = [(number, cell) for number, cell in cells if number < died and not _was_stopped(cell)]
                     continue
                 answers = Answers(process)
                 outcomes = [
@@ -91,9 +95,13 @@ def _code(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def _run(process: Confined, cells: list[NotebookNode], notes: list[str]) -> int | None:
+def _was_stopped(cell: NotebookNode) -> bool:
+    return any(output.get("ename") == _STOPPED for output in cell.outputs)
+
+
+def _run(process: Confined, cells: list[tuple[int, NotebookNode]], notes: list[str]) -> int | None:
     """Run cells and keep their outputs; return the number of the one at which the process ended, if it did."""
-    for number, cell in enumerate(cells):
+    for number, cell in cells:
         cell.execution_count = number + 1
         try:
             reply = process.run(cell.source)
@@ -102,10 +110,15 @@ def _run(process: Confined, cells: list[NotebookNode], notes: list[str]) -> int 
             cell.outputs = [nbformat.v4.new_output("stream", name="stderr", text=f"The grader: {reason}.\n")]
             return number
         error = reply.get("error")
-        if isinstance(error, dict) and error.get("name") == "TimeLimit":
+        if isinstance(error, dict) and error.get("name") == _STOPPED:
             notes.append(f"code cell {number + 1} was {error.get('text')}")
         cell.outputs = _outputs(reply)
     return None
+
+
+def _storable(text: str) -> str:
+    """Return a text that UTF-8 can hold: a submission may print half of a character."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _outputs(reply: dict[str, Any]) -> list[NotebookNode]:
@@ -114,11 +127,11 @@ def _outputs(reply: dict[str, Any]) -> list[NotebookNode]:
     shown = reply.get("outputs")
     for output in shown if isinstance(shown, list) else []:
         if isinstance(output, dict) and isinstance(text := output.get("text"), str):
-            found.append(nbformat.v4.new_output("stream", name="stdout", text=text))
+            found.append(nbformat.v4.new_output("stream", name="stdout", text=_storable(text)))
         elif isinstance(output, dict) and isinstance(picture := output.get("png"), str):
             found.append(nbformat.v4.new_output("display_data", data={"image/png": picture}))
     error = reply.get("error")
     if isinstance(error, dict):
-        name, text = str(error.get("name")), str(error.get("text"))
+        name, text = _storable(str(error.get("name"))), _storable(str(error.get("text")))
         found.append(nbformat.v4.new_output("error", ename=name, evalue=text, traceback=[f"{name}: {text}"]))
     return found

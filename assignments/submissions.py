@@ -87,7 +87,7 @@ def read_notebook(path: Path) -> tuple[NotebookNode, str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # cells without ids, and other small faults that do not matter here
-            notebook = nbformat.reads(data.decode("utf-8"), as_version=4)
+            notebook = nbformat.reads(data.decode("utf-8-sig"), as_version=4)
         cells = [(cell.cell_type, cell.source, cell.metadata.get("nbgrader")) for cell in notebook.cells]
     except RecursionError:
         raise Unreadable(f"{path.name} is no notebook (nested too deeply)") from None

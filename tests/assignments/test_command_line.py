@@ -70,11 +70,36 @@ def test_a_class_gets_its_parameters(course):
         (["release", "1", "--per-student", "nowhere.csv"], "nowhere.csv does not exist"),
         (["grade", "1"], "nothing was handed in"),
         (["grade", "1", "--secret", "nowhere"], "nothing was handed in"),
+        (["grade", "1", "--workers", "0"], "--workers must be at least 1, got 0"),
+        (["grade", "1", "--seconds", "nan"], "--seconds must be positive and finite, got nan"),
+        (["grade", "1", "--seconds", "-5"], "--seconds must be positive and finite, got -5"),
+        (["grade", "--written", "points.csv"], "--written needs the name of one assignment"),
+        (["feedback", "1"], "nobody was graded in 01_initialization"),
+        (["grades", "--course", "nowhere"], "nowhere is none"),
+        (["release", "1", "--course", ""], "must name a folder, and is empty"),
     ],
 )
 def test_wrong_input_is_one_sentence(course, capsys, arguments, said):
     assert call(*arguments) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"student,question,points\nann,test-ball\n", "None is no number of points"),
+        (b"\xff\xfes\x00", "must be a CSV file in UTF-8"),
+    ],
+)
+def test_wrong_points_by_hand_are_one_sentence(course, tmp_path, capsys, content, said):
+    (tmp_path / "points.csv").write_bytes(content)
+    assert call("grade", "1", "--written", tmp_path / "points.csv") == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_refused_release_leaves_no_course(course, tmp_path):
+    assert call("release", "1", "-p", "width=5", "--course", tmp_path / "new") == 2
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,46 @@
+"""A notebook that ends its process is run once more up to there, without what only waits for its limit."""
+
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+
+from assignments import running
+from assignments.confinement.process import Died, Limits
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """The sources that jails were given, one list a jail; "loop" is stopped, "die" ends the process."""
+    jails = []
+
+    class Jail:
+        def __init__(self, *_):
+            jails.append([])
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            return None
+
+        def run(self, source):
+            jails[-1].append(source)
+            if source == "die":
+                raise Died("it ended")
+            if source == "loop":
+                return {"error": {"name": "TimeLimit", "text": "stopped after 1 s"}}
+            return {"outputs": [{"text": "half a character: \ud800"}]}
+
+    monkeypatch.setattr(running, "Confined", Jail)
+    return jails
+
+
+def test_the_second_run_leaves_out_what_was_stopped(ran):
+    sources = ["one", "loop", "two", "die", "three"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    graded = running.grade_notebook(SimpleNamespace(questions=[]), notebook, None, None, "", Limits())
+    assert ran == [["one", "loop", "two", "die"], ["one", "two"]]
+    assert graded.notes == ["code cell 2 was stopped after 1 s", "at code cell 4 it ended"]
+    assert [cell.execution_count for cell in notebook.cells] == [1, 2, 3, 4, None]
+    assert "half a character: ?" in nbformat.writes(notebook).encode().decode()
