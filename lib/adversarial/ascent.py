@@ -63,6 +63,7 @@ class Attack:
         object.__setattr__(self, "epsilon", checks.positive(epsilon=self.epsilon))
         checks.one_of(NORMS, norm=self.norm)
         checks.integers(steps=self.steps)
+        checks.one_of((True, False), random_start=self.random_start)
         if self.step_size is not None:
             object.__setattr__(self, "step_size", checks.positive(step_size=self.step_size))
         if self.pixels is not None and not _is_range(self.pixels):
@@ -91,7 +92,9 @@ class Attack:
     def starts(self, shape: torch.Size, stream: torch.Generator) -> Float[Tensor, "n ..."]:
         """Draw x̂ − x of the first point, uniform in the ball: one a place in the batch."""
         if self.norm == "l2":
-            return self.epsilon * uniform_in_ball(shape[0], shape[1:].numel(), stream).view(shape)
+            # One after the other: all directions and then all radii would start a point alone elsewhere.
+            shifts = [uniform_in_ball(1, shape[1:].numel(), stream) for _ in range(shape[0])]
+            return self.epsilon * torch.cat(shifts).view(shape)
         return self.epsilon * (2 * torch.rand(shape, generator=stream, dtype=torch.float32, device="cpu") - 1)
 
     def ascend(
@@ -124,7 +127,8 @@ class Attack:
         """Return the points of the highest loss on the way, x among them.
 
         No loss is higher than one that is NaN: outputs that have no class are what an attacker wants. A gradient that
-        is NaN leads nowhere. Steps add up in at least float32, whatever the type of x.
+        is NaN leads nowhere. Steps add up in at least float32, whatever the type of x; in a shorter one points are
+        rounded so that they stay in ball and range.
 
         Args:
             gradient: losses and their gradient at points, which it rounds to the network's type.
@@ -136,11 +140,31 @@ class Attack:
         box = self._box(x)
         point, found, highest = wide(start).clone(), x.clone(), gradient(x, target)[0].clone()
         for _ in range(self.steps):
-            losses, slope = gradient(point, target)
-            _keep(found, highest, point, losses)
+            seen = self._rounded(point, x, kind, box)
+            losses, slope = gradient(seen, target)
+            _keep(found, highest, seen, losses)
             self._move(point, slope.nan_to_num_(0) if self.norm == "linf" else slope, x, box)
-        _keep(found, highest, point, gradient(point, target)[0])
+        seen = self._rounded(point, x, kind, box)
+        _keep(found, highest, seen, gradient(seen, target)[0])
         return found.to(kind)
+
+    def _rounded(
+        self, point: Tensor, x: Tensor, kind: torch.dtype, box: tuple[Tensor | float, Tensor | float] | None
+    ) -> Tensor:
+        """Return points as a network of a short type sees them: rounded to it, and towards x where that leaves them in
+        ball and range but the nearest number does not."""
+        if kind == point.dtype:
+            return point
+        near = point.to(kind)
+        # On the processor: not every device has it in short types.
+        inner = torch.nextafter(near.cpu(), x.to(kind).cpu()).to(point)
+        near = near.to(point)
+        inner = torch.where((near - x).abs() > (point - x).abs(), inner, near)
+        outside = torch.zeros_like(near, dtype=torch.bool) if box is None else (near < box[0]) | (near > box[1])
+        if self.norm == "l2":
+            length = torch.linalg.vector_norm((near - x).flatten(2), dim=-1)
+            outside |= (length > self.epsilon).view(*length.shape, *[1] * (x.ndim - 2))
+        return torch.where(outside, inner, near)
 
     def _box(self, x: Tensor) -> tuple[Tensor | float, Tensor | float] | None:
         """Return the least and the largest values that x̂ may have; None where the ball has no faces and is not cut."""

@@ -44,11 +44,18 @@ def noise_accuracy(
     check_shift(x, "radius", radius)
     with classifier(network, x) as (subject, classes):
         y = class_labels(y, len(x), classes, x.device)
-        direction = torch.randn(
-            len(x), x[0].numel(), generator=generator(seed, "noise"), dtype=torch.float64, device="cpu"
-        )
-        delta = radius * functional.normalize(direction, dim=1).view(x.shape)
+        delta = radius * functional.normalize(_directions(x, seed), dim=1).view(x.shape)
         return _accuracy(subject, _stacked(subject, (wide(x) + delta.to(wide(x))).to(x)), y)
+
+
+def _directions(x: Float[Tensor, "n ..."], seed: int) -> Float[Tensor, "n d"]:
+    """Draw normal numbers in float64, of which a point's do not depend on how many points follow.
+
+    Torch makes the last sixteen of a draw anew where its size is no multiple of sixteen; so each point draws one.
+    """
+    features = x[0].numel()
+    size = (len(x), -(-features // 16) * 16)
+    return torch.randn(size, generator=generator(seed, "noise"), dtype=torch.float64, device="cpu")[:, :features]
 
 
 def pgd_accuracy(

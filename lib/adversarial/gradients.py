@@ -76,7 +76,8 @@ def module_gradient(subject: Subject, kind: torch.dtype) -> Gradient:
     def compute(points: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         losses, slopes = [], []
         for some, goals in zip(points.split(size := subject.points_at_once(), 1), target.split(size, 1), strict=True):
-            moved = some.detach().to(kind).requires_grad_()
+            # Autograd takes no tensor that was made in inference mode, but a copy of it.
+            moved = some.detach().to(kind, copy=some.is_inference()).requires_grad_()
             loss = soft_cross_entropy(wide(subject.at_own_points(moved)).log_softmax(dim=-1), goals)
             slopes.append(wide(subject.gradient(loss.sum(), moved)))
             losses.append(loss.detach())

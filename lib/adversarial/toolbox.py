@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 METHODS = ("pgd", "apgd-ce", "apgd-dlr", "square")
 _LOSSES = {"apgd-ce": "cross_entropy", "apgd-dlr": "difference_logits_ratio"}
 _STEPS, _QUERIES, _CHUNK = 50, 300, 500
+# The share of an image that the first square of Square covers, and the l2 form's tiles along a side.
+_COVERED, _TILES = 0.8, 5
 # Points that get a CLEVER score, which takes a tenth of a second to seconds each: so many batches of so many gradients.
 SCORED, _DRAWS, _CHUNK_OF_DRAWS = 3, 10, 32
 
@@ -53,14 +55,15 @@ def toolbox_points(
         x: n points.
         y: their classes.
         attack: ball, norm and range of pixels, and for "pgd" its steps and start.
-        method: "pgd", "apgd-ce" or "apgd-dlr" (AutoPGD on the cross-entropy, or on the ratio of differences of logits),
-            or "square" (no gradient is asked for).
+        method: "pgd", "apgd-ce" or "apgd-dlr" (AutoPGD on the cross-entropy, or on the ratio of differences of logits,
+            which takes three classes), or "square" (no gradient is asked for).
         image: channels, height and width of a point; "square" takes images alone.
         seed: of the global generators, which the toolbox draws from and which are put back; below 2^32.
 
     Raises:
         ValueError: the method is unknown, the attack cannot be made on x (see `attacked_points`), y is not one class a
-            point, the image is none of a point, "square" lacks an image or a range, or the seed is none.
+            point, the image is none of a point, "square" lacks an image or a range or has too small or too long an
+            image, "apgd-dlr" has two classes, or the seed is none.
         ImportError: adversarial-robustness-toolbox is not installed.
 
     Source: Nicolae et al. 2018; Croce and Hein 2020 (AutoAttack); Andriushchenko et al. 2020 (Square).
@@ -70,11 +73,17 @@ def toolbox_points(
     shape = _image_shape(x, image)
     if method == "square" and (len(shape) != 3 or attack.pixels is None):
         raise ValueError(f"image and pixels must be given for square, got points of shape {shape} in {attack.pixels}.")
+    if method == "square":
+        _check_square(shape, attack.norm)
     copies = [network.module(r) for r in range(network.replicas)] if isinstance(network, Stack) else [network]
     points, found = x.detach().float().cpu().reshape(len(x), *shape).numpy(), []
     for module in copies:
         with _seeded(seed):
             classifier = toolbox_classifier(module, x, shape, attack.pixels)
+            if method == "apgd-dlr" and classifier.nb_classes < 3:  # its ratio compares three logits
+                raise ValueError(
+                    f"network must have at least 3 outputs, one a class, for apgd-dlr, got {classifier.nb_classes}."
+                )
             labels = class_labels(y, len(x), classifier.nb_classes).numpy()
             found.append(torch.from_numpy(_attack(method, classifier, attack).generate(points, labels)))
     return torch.stack(found).view(-1, *x.shape)
@@ -181,6 +190,22 @@ def _image_shape(x: Float[Tensor, "n ..."], image: tuple[int, ...] | None) -> tu
     return tuple(sizes)
 
 
+def _check_square(image: tuple[int, ...], norm: str) -> None:
+    """Raise ValueError unless the squares that the toolbox's Square draws, whose first is the largest, fit an image."""
+    _, height, width = image
+    side = max(round(math.sqrt(_COVERED * height * width)), 1 if norm == "linf" else 3)
+    root = f"round(√({_COVERED}·height·width))"
+    if norm == "linf" and side >= min(height, width):
+        raise ValueError(f"image must have height and width above {root} = {side} for square, got {image}.")
+    side |= 1
+    least = height // _TILES * _TILES
+    if norm == "l2" and (side >= min(height, width) or width < least):
+        raise ValueError(
+            f"image must have height and width above {side}, the first odd number from {root} and 3 on, and a width of "
+            f"at least {_TILES}·⌊height/{_TILES}⌋ = {least} for square in l2, got {image}."
+        )
+
+
 class _OnImages(nn.Module):
     """A network that takes points in another shape than the toolbox gives them."""
 
@@ -198,7 +223,7 @@ def _attack(method: str, classifier: Any, attack: Attack) -> Any:
     norm = np.inf if attack.norm == "linf" else 2
     ball = {"norm": norm, "eps": attack.epsilon, "batch_size": _CHUNK, "verbose": False}
     if method == "square":
-        return evasion.SquareAttack(classifier, max_iter=_QUERIES, p_init=0.8, nb_restarts=1, **ball)
+        return evasion.SquareAttack(classifier, max_iter=_QUERIES, p_init=_COVERED, nb_restarts=1, **ball)
     if method == "pgd":
         steps = {"eps_step": attack.step, "max_iter": attack.steps, "num_random_init": int(attack.random_start)}
         return evasion.ProjectedGradientDescentPyTorch(classifier, **steps, **ball)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from lib import checks
 from lib.adversarial.ascent import Attack, check_attack
+from lib.adversarial.classifier import classifier
 from lib.adversarial.gradients import StackGradient
 from lib.adversarial.objectives import OBJECTIVES
 from lib.adversarial.resolution import wide
 from lib.adversarial.robustness import robustness
 from lib.data import Dataset
+from lib.estimators.calls import check_points
 from lib.labels import class_labels
 from lib.seeds import generator
 from lib.stack import Stack
@@ -23,10 +25,13 @@ from lib.training import check_options, learning_rate
 from lib.training.losses import prepare, target_rows
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Float, Int, Real
     from torch import Tensor
 
     from lib.labels import Labels
+
+    # λ, one of all replicas or one of each.
+    Strength = float | Real[Tensor, ""] | Real[Tensor, " R"]
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ def train_adversarially(
     data: Dataset,
     attack: Attack,
     objective: str = "cross_entropy",
-    strength: float | Float[Tensor, " R"] = 1.0,
+    strength: Strength = 1.0,
     epochs: int = 10,
     batch_size: int = 64,
     lr: float = 0.01,
@@ -106,7 +111,7 @@ def train_adversarially(
     weight_decay: float = 0.0,
     watch: Mapping[str, tuple[Float[Tensor, "n d"], Labels]] | None = None,
     watch_attack: Attack | None = None,
-    observe: Callable[[Epoch], Float[Tensor, " R"] | None] | None = None,
+    observe: Callable[[Epoch], Strength | None] | None = None,
 ) -> AdversarialHistory:
     """Train every replica in place by SGD on mean[natural risk + λ · regularization] at attacked points.
 
@@ -118,7 +123,7 @@ def train_adversarially(
         data: training points and class labels.
         attack: how points are attacked in every step; the last of its points is trained on.
         objective: "cross_entropy" (Wu et al.'s form; λ = 1 is Madry et al.'s) or "trades".
-        strength: λ ≥ 0, one of all replicas or one of each.
+        strength: λ ≥ 0, one of all replicas or one of each: a number, or a tensor of shape () or (R,).
         epochs: as in `train`, as are the five that follow.
         batch_size: points of a step.
         lr: the learning rate of the first epochs.
@@ -126,29 +131,30 @@ def train_adversarially(
         momentum: μ.
         weight_decay: of each step.
         watch: splits on which robust accuracy is measured after every epoch, and the best epoch's weights are kept:
-            a held-out one for early stopping. The network itself keeps the weights of the last epoch.
+            a held-out one for early stopping. Points are cast to the network's type, as those of `data` are. The
+            network itself keeps the weights of the last epoch.
         watch_attack: by which it is measured; `attack` when None.
-        observe: called after every epoch; what it returns is λ of every replica from there on, None changes nothing.
+        observe: called after every epoch; what it returns is λ from there on, as `strength`, and None changes nothing.
 
     Raises:
-        ValueError: an option is out of range, an attack cannot be made on the points (see `attacked_points`), or the
-            data do not fit the network.
+        ValueError: an option is out of range, an attack cannot be made on the points in the network's type (see
+            `attacked_points`), or data or watched splits do not fit the network; all before the first step, except
+            that what `observe` returns is no λ.
 
     Source: Madry et al. 2018; Zhang et al. 2019; Wu et al. 2021. Early stopping: Rice, Wong and Kolter 2020.
     """
     check_options(epochs, batch_size, lr, momentum, weight_decay)
     learning_rate(1, lr, schedule, epochs)
     checks.one_of(OBJECTIVES, objective=objective)
-    for value in strength.tolist() if isinstance(strength, torch.Tensor) else [strength]:
-        checks.non_negative(strength=value)
-    check_attack(attack, data.x)
-    watch, watch_attack = dict(watch or {}), attack if watch_attack is None else watch_attack
-    for name, (points, y) in watch.items():
-        check_attack(watch_attack, points)
-        watch[name] = points, class_labels(y, len(points), network.out_features, points.device)
+    _check_given(network, data)
+    strengths = _strengths(network, strength=strength)
     x, labels = prepare(network, data, "cross_entropy")
+    # As the network takes them: its type may resolve less than that of the data.
+    check_attack(attack, x)
+    watch_attack = attack if watch_attack is None else watch_attack
+    watch = _watched(network, {} if watch is None else watch, watch_attack)
     run = _Run(network, x, target_rows(labels, network), attack, objective, batch_size, momentum, weight_decay)
-    run.strength.copy_(torch.as_tensor(strength))
+    run.strength.copy_(strengths)
     history = AdversarialHistory(best={name: run.nothing_yet() for name in watch})
     wall, processor = time.perf_counter(), time.process_time()
     for number in range(1, epochs + 1):
@@ -164,9 +170,61 @@ def train_adversarially(
         history.epochs.append(entry)
         changed = observe(entry) if observe is not None else None
         if changed is not None:
-            run.strength.copy_(changed)
+            run.strength.copy_(_strengths(network, **{"what observe returns": changed}))
     history.seconds, history.cpu_seconds = time.perf_counter() - wall, time.process_time() - processor
     return history
+
+
+def _check_given(network: Any, data: Any) -> None:
+    """Raise ValueError unless there are a stack and a data set."""
+    if not isinstance(network, Stack):
+        raise ValueError(f"network must be a Stack, got {type(network).__name__}.")
+    if not isinstance(data, Dataset):
+        raise ValueError(f"data must be a Dataset, got {type(data).__name__}.")
+
+
+def _strengths(network: Stack, **strength: Any) -> Float[Tensor, " R"]:
+    """Return λ of every replica in the network's type; it has the name by which a sentence calls it."""
+    ((name, given),) = strength.items()
+    replicas, weight = network.replicas, network.weights[0].detach()
+    if not isinstance(given, torch.Tensor):
+        return weight.new_full((replicas,), checks.non_negative(**strength))
+    if given.shape not in ((), (replicas,)):
+        raise ValueError(
+            f"{name} must be one number or one of each replica, a tensor of shape () or ({replicas},), got shape "
+            f"{tuple(given.shape)}."
+        )
+    for value in given.reshape(-1).tolist():
+        checks.non_negative(**{name: value})
+    return given.detach().to(weight).expand(replicas)
+
+
+def _watched(network: Stack, watch: Any, attack: Attack) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return splits as the network takes them; refuse here what would else end a training after its first epoch."""
+    if not isinstance(watch, Mapping):
+        raise ValueError(f"watch must map names to pairs (x, y), got {type(watch).__name__}.")
+    watched = {}
+    for name, pair in watch.items():
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise ValueError(f"watch[{name!r}] must be a pair (x, y), got {_told(pair)}.")
+        try:
+            watched[name] = _split(network, *pair, attack)
+        except ValueError as error:
+            raise ValueError(f"watch[{name!r}] must be fit for the attack and the network, but {error}") from error
+    return watched
+
+
+def _split(network: Stack, x: Any, y: Any, attack: Attack) -> tuple[Tensor, Tensor]:
+    check_points(x)
+    x = x.to(network.weights[0].detach())
+    check_attack(attack, x)
+    with classifier(network, x) as (_, classes):
+        return x, class_labels(y, len(x), classes, x.device)
+
+
+def _told(pair: Any) -> str:
+    kind = type(pair).__name__
+    return f"{kind} of {len(pair)}" if isinstance(pair, (tuple, list)) else kind
 
 
 class _Run:

@@ -11,6 +11,7 @@ from lib.adversarial import attacks as adversarial
 from lib.adversarial import noise_accuracy, pgd, pgd_accuracy
 from lib.data import load
 from lib.networks import FCN
+from lib.seeds import generator
 from lib.training import train
 
 RADII = (0.05, 0.4, 3.0)
@@ -52,6 +53,17 @@ def test_noise_is_uniform_on_its_sphere_and_the_same_for_every_replica(monkeypat
     assert torch.equal(seen[0][0], seen[0][1])
     assert torch.equal(seen[0], seen[1])
     assert not torch.allclose(seen[0], seen[2])
+
+
+@pytest.mark.parametrize("features", [3, 17, 784])
+def test_noise_is_given_by_the_seed_and_the_place_alone(features):
+    x = torch.zeros(40, features)
+    all_of_them = adversarial._directions(x, 3)
+    for points in (1, 2, 39):
+        assert torch.equal(adversarial._directions(x[:points], 3), all_of_them[:points])
+    if features % 16 == 0:  # as all rows were measured
+        once = torch.randn(40, features, generator=generator(3, "noise"), dtype=torch.float64)
+        assert torch.equal(all_of_them, once)
 
 
 def test_noise_accuracy_is_that_of_the_perturbed_points(trained):

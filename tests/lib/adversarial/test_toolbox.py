@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from lib.adversarial import Attack, attacked_points, robustness
+from lib.adversarial import Attack, attacked_points, robustness, toolbox
 from lib.adversarial.robustness import at_points
 from lib.adversarial.toolbox import METHODS, toolbox_points, toolbox_scores
 from lib.adversarial.training import train_adversarially
@@ -138,6 +138,56 @@ def test_what_does_not_fit_is_refused(linear, method, pixels, image, sentence):
     model, x, y = linear
     with pytest.raises(ValueError, match=sentence):
         toolbox_points(model, x, y, Attack(0.3, pixels=pixels), method, image)
+
+
+@pytest.mark.parametrize(
+    ("image", "norm", "sentence"),
+    [
+        ((1, 4, 4), "linf", "above round(√(0.8·height·width)) = 4 for square, got (1, 4, 4)."),
+        ((1, 10, 20), "linf", "above round(√(0.8·height·width)) = 13 for square, got (1, 10, 20)."),
+        (
+            (1, 7, 7),
+            "l2",
+            "above 7, the first odd number from round(√(0.8·height·width)) and 3 on, and a width of at least ",
+        ),
+        ((1, 20, 18), "l2", "a width of at least 5·⌊height/5⌋ = 20 for square in l2, got (1, 20, 18)."),
+    ],
+)
+def test_images_in_which_no_square_fits_are_refused(image, norm, sentence):
+    network, x = nn.Linear(image[1] * image[2], 3), torch.rand(2, image[1] * image[2])
+    with pytest.raises(ValueError, match=r"^image must have height and width above ") as refused:
+        toolbox_points(network, x, [0, 1], Attack(0.1, norm, pixels=(0.0, 1.0)), "square", image)
+    assert sentence in str(refused.value)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # its ℓ2 Square divides by 0 where a tile has one pixel
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_square_takes_every_image_that_is_not_refused(norm, monkeypatch):
+    monkeypatch.setattr(toolbox, "_QUERIES", 2)
+    attack, taken = Attack(1e-3, norm, pixels=(0.0, 1.0)), 0
+    for height, width in ((5, 5), (5, 6), (6, 5), (6, 6), (8, 8), (9, 8), (10, 11), (12, 11), (20, 18), (20, 21)):
+        network, x = nn.Linear(height * width, 3), torch.rand(4, height * width)
+        image = 1, height, width
+        try:
+            toolbox._check_square(image, norm)
+        except ValueError:
+            with pytest.raises(ValueError):
+                toolbox._attack("square", toolbox.toolbox_classifier(network, x, image, (0.0, 1.0)), attack).generate(
+                    x.view(-1, *image).numpy(), network(x).argmax(dim=1).numpy()
+                )
+        else:
+            assert toolbox_points(network, x, network(x).argmax(dim=1), attack, "square", image).isfinite().all()
+            taken += 1
+    assert taken >= 4
+
+
+def test_the_ratio_of_differences_of_logits_takes_three_classes(linear):
+    model, x, y = linear
+    with pytest.raises(ValueError) as refused:
+        toolbox_points(model, x, y, Attack(0.3), "apgd-dlr")
+    assert str(refused.value) == "network must have at least 3 outputs, one a class, for apgd-dlr, got 2."
+    three = nn.Linear(7, 3)
+    assert toolbox_points(three, x, y, Attack(0.3), "apgd-dlr").isfinite().all()
 
 
 class Pair(nn.Module):

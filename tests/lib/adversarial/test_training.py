@@ -160,6 +160,8 @@ def test_what_is_watched_is_looked_at_before_the_first_epoch(make, few):
     for points, y, sentence in (
         (few.x, few.y + 1, "y must be 50 integers from 0 to 9, the classes of the points, got integers from 1 to 10"),
         (few.x + 1, few.y, "x must lie in pixels"),
+        (few.x[:, :5], few.y, r"^watch\['held out'\] must be fit for the attack and the network, but x must"),
+        (few.x.numpy(), few.y, "x must be a tensor of points, got ndarray"),
     ):
         network = make()
         before = [weight.clone() for weight in network.weights]
@@ -174,3 +176,62 @@ def test_data_out_of_the_range_of_pixels_are_refused(make, few):
     shifted = Dataset(few.x - 0.5, few.y)
     with pytest.raises(ValueError, match=r"x must lie in pixels = \(0.0, 1.0\), got values from -0.5"):
         train_adversarially(make(), shifted, ATTACK)
+
+
+@pytest.mark.parametrize(
+    ("watch", "sentence"),
+    [
+        (torch.ones(3, 2), "watch must map names to pairs (x, y), got Tensor."),
+        ({"test": (1, 2, 3)}, "watch['test'] must be a pair (x, y), got tuple of 3."),
+        ({"test": torch.ones(3, 2)}, "watch['test'] must be a pair (x, y), got Tensor."),
+    ],
+)
+def test_what_holds_no_pair_is_not_watched(make, few, watch, sentence):
+    with pytest.raises(ValueError) as refused:
+        train_adversarially(make(), few, ATTACK, watch=watch)
+    assert str(refused.value) == sentence
+
+
+def test_an_attack_is_made_in_the_type_of_the_network(make, few):
+    for attack, watch_attack in ((Attack(1e-12), ATTACK), (ATTACK, Attack(1e-12))):
+        with pytest.raises(ValueError, match=r"epsilon must be large enough to move x in its type, torch\.float32"):
+            watch = {"test": (few.x, few.y)}
+            train_adversarially(make(dtype=torch.float32), few, attack, watch=watch, watch_attack=watch_attack)
+    found = [
+        train_adversarially(make(dtype=torch.float32), few, ATTACK, epochs=1, watch={"test": (x, few.y)})
+        for x in (few.x, few.x.float())
+    ]
+    assert torch.equal(*(history.epochs[0].robust["test"] for history in found))
+
+
+@pytest.mark.parametrize(
+    ("strength", "sentence"),
+    [
+        (torch.ones(3), "one number or one of each replica, a tensor of shape () or (2,), got shape (3,)."),
+        (torch.ones(1, 2), "one number or one of each replica, a tensor of shape () or (2,), got shape (1, 2)."),
+        (torch.tensor([1.0, torch.nan]), "at least 0 and finite, got nan."),
+        (torch.tensor([True, False]), "at least 0 and finite, got True."),
+        (-1.0, "at least 0 and finite, got -1.0."),
+        ([1.0, 2.0], "at least 0 and finite, got [1.0, 2.0]."),
+    ],
+)
+def test_lambda_is_one_number_or_one_of_each_replica(make, few, strength, sentence):
+    with pytest.raises(ValueError) as refused:
+        train_adversarially(make(), few, ATTACK, strength=strength)
+    assert str(refused.value) == f"strength must be {sentence}"
+    with pytest.raises(ValueError) as refused:
+        train_adversarially(make(), few, ATTACK, epochs=2, observe=lambda epoch: strength)
+    assert str(refused.value) == f"what observe returns must be {sentence}"
+
+
+@pytest.mark.parametrize("strength", [2.0, torch.tensor(2.0), torch.tensor([2, 2])])
+def test_lambda_may_be_given_in_every_way(make, few, strength):
+    history = train_adversarially(make(), few, ATTACK, strength=strength, epochs=2, observe=lambda epoch: strength)
+    assert [epoch.strength.tolist() for epoch in history.epochs] == [[2.0, 2.0]] * 2
+
+
+def test_only_a_stack_is_trained_and_only_on_a_data_set(make, few):
+    with pytest.raises(ValueError, match=r"^network must be a Stack, got str\.$"):
+        train_adversarially("n", few, ATTACK)
+    with pytest.raises(ValueError, match=r"^data must be a Dataset, got tuple\.$"):
+        train_adversarially(make(), (few.x, few.y), ATTACK)
