@@ -28,6 +28,7 @@ _UNSEEN = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<metadata>.*?</meta
 _NAMED = re.compile(r' id="([^"]*)"')
 _USED = re.compile(r'(?:href="#|url\(#)([^")]+)')
 _PLACED = re.compile(r'(\s(?:d|x|y)=")([^"]*)"')
+_STYLED = re.compile(r'(\sstyle=")([^"]*)"')
 _MOVED = re.compile(r"translate\([^)]*\)")
 _LONG = re.compile(r"-?\d+\.\d{3,}")
 
@@ -70,6 +71,7 @@ def light_drawing(svg: str) -> str:
     used = set(_USED.findall(svg))
     svg = _NAMED.sub(lambda found: found[0] if found[1] in used else "", _UNSEEN.sub("", svg))
     svg = _PLACED.sub(lambda found: f'{found[1]}{_LONG.sub(_rounded, _close(found[2]))}"', svg)
+    svg = _STYLED.sub(lambda found: found[1] + re.sub(r"\s*([:;])\s*", r"\1", found[2]) + '"', svg)
     svg = _MOVED.sub(lambda found: _LONG.sub(_rounded, found[0]), svg)
     return re.sub(r"\s+", " ", re.sub(r">\s+<", "><", svg)).strip()
 
