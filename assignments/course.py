@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,3 +107,8 @@ def checked(student: str) -> str:
     if not _NAME.fullmatch(student) or student in (".", "..") or student != student.strip():
         raise BookError(f"a student's name must be a folder's name of at most 100 characters, not {student!r}.")
     return student
+
+
+def alike(student: str) -> str:
+    """Return a name without case, accents' form and spaces: two that are one then may be one folder on some disk."""
+    return unicodedata.normalize("NFKC", student).casefold().replace(" ", "")

@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import stat
-import unicodedata
 import warnings
 from collections import defaultdict
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from assignments.course import alike
 from assignments.masters import Master, mark
 from book.imports import imported_names, without_magics
 
@@ -45,10 +45,10 @@ def submissions(submitted: Path, assignment: str) -> list[Submission]:
     folders = sorted(
         each.name for each in submitted.iterdir() if (each / assignment).is_dir() and not each.is_symlink()
     )
-    alike: dict[str, list[str]] = defaultdict(list)
+    groups: dict[str, list[str]] = defaultdict(list)
     for name in folders:
-        alike[unicodedata.normalize("NFKC", name).casefold().replace(" ", "")].append(name)
-    clashes = {name: other for names in alike.values() for name in names for other in names if other != name}
+        groups[alike(name)].append(name)
+    clashes = {name: other for names in groups.values() for name in names for other in names if other != name}
     return [Submission(name, submitted / name / assignment, clashes.get(name)) for name in folders]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from assignments.course import checked
+from assignments.course import alike, checked
 from assignments.masters import Master
 from book.errors import BookError
 from book.files import read_text
@@ -24,10 +24,13 @@ def read_roster(path: Path) -> dict[str, dict[str, str]]:
     if "student" not in (lines.fieldnames or ()):
         raise BookError(f"{path} needs a column `student`; it has {', '.join(lines.fieldnames or ()) or 'none'}.")
     roster: dict[str, dict[str, str]] = {}
+    known: dict[str, str] = {}
     for line in lines:
         name = checked((line["student"] or "").strip())
         if name in roster:
             raise BookError(f"{path} names {name} twice; give each student a name of its own.")
+        if (other := known.setdefault(alike(name), name)) != name:  # grading would refuse both, at the end of a term
+            raise BookError(f"{path} names {other} and {name}, which may be one folder; give names that differ more.")
         roster[name] = {key: line[key].strip() for key in _DETAILS if line.get(key)}
     if not roster:
         raise BookError(f"{path} names no student.")

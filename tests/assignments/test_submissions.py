@@ -43,6 +43,11 @@ def test_what_is_no_notebook_is_told(tmp_path, text, said):
         read_notebook(write(tmp_path, "a.ipynb", text))
 
 
+def test_a_byte_order_mark_is_passed_over(tmp_path):
+    notebook, _ = read_notebook(write(tmp_path, "a.ipynb", "\ufeff" + nbformat.writes(solved())))
+    assert len(notebook.cells) == len(solved().cells)
+
+
 def test_links_and_pipes_are_not_read(tmp_path):
     (tmp_path / "link.ipynb").symlink_to(write(tmp_path, "neighbour", nbformat.writes(solved())))
     os.mkfifo(tmp_path / "pipe.ipynb")
