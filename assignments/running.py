@@ -33,16 +33,34 @@ class Graded:
 
 @contextlib.contextmanager
 def reference_of(master: Master, limits: Limits, confined: bool) -> Iterator[Reference]:
-    """Yield the reference solution of a variant, running."""
-    with tempfile.TemporaryDirectory(prefix="reference-") as folder:
+    """Yield the reference solution of a variant, running.
+
+    Raises:
+        BookError: it does not run, which is no student's fault: the limits are too narrow, or this machine.
+    """
+    with tempfile.TemporaryDirectory(prefix="reference-") as folder, contextlib.ExitStack() as stack:
         Path(folder).chmod(0o755)
-        with Confined(Path(folder), _generous(limits), confined) as process:
-            for cell in _code(master.notebook):
-                if cell.metadata.nbgrader.get("grade"):
-                    continue
-                if error := process.run(cell.source)["error"]:
-                    raise BookError(f"the reference solution of {master.name} raises {error['name']}.")
-            yield Reference(Answers(process), master.name)
+        try:
+            process = stack.enter_context(Confined(Path(folder), _generous(limits), confined))
+            _define(master, process)
+        except Died as reason:
+            raise BookError(
+                f"the reference solution of {master.name} does not run here ({reason}); allow more than "
+                f"--seconds {limits.seconds:g}, or grade on a machine that has more time and memory."
+            ) from None
+        yield Reference(Answers(process), master.name)
+
+
+def _define(master: Master, process: Confined) -> None:
+    """Run what the reference solution defines; tests are not needed for its answers."""
+    for cell in _code(master.notebook):
+        if cell.metadata.nbgrader.get("grade"):
+            continue
+        error = process.run(cell.source)["error"]
+        if error and error["name"] == _STOPPED:
+            raise Died(f"it was {error['text']}")
+        if error:
+            raise BookError(f"the reference solution of {master.name} raises {error['name']}.")
 
 
 def grade_notebook(

@@ -7,6 +7,7 @@ import pytest
 
 from assignments import running
 from assignments.confinement.process import Died, Limits
+from book.errors import BookError
 
 
 @pytest.fixture
@@ -44,3 +45,12 @@ def test_the_second_run_leaves_out_what_was_stopped(ran):
     assert graded.notes == ["code cell 2 was stopped after 1 s", "at code cell 4 it ended"]
     assert [cell.execution_count for cell in notebook.cells] == [1, 2, 3, 4, None]
     assert "half a character: ?" in nbformat.writes(notebook).encode().decode()
+
+
+@pytest.mark.parametrize(("source", "said"), [("die", "it ended"), ("loop", "it was stopped after 1 s")])
+def test_a_reference_that_does_not_run_is_one_sentence(ran, source, said):
+    marked = nbformat.v4.new_code_cell(source, metadata={"nbgrader": {"grade": False}})
+    master = SimpleNamespace(name="01", notebook=nbformat.v4.new_notebook(cells=[marked]))
+    sentence = rf"reference solution of 01 does not run here \({said}\); allow more than --seconds 7"
+    with pytest.raises(BookError, match=sentence), running.reference_of(master, Limits(seconds=7), True):
+        pass
