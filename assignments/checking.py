@@ -30,6 +30,7 @@ from assignments.confinement.process import Confined, Died
 from assignments.masters import Master, Question
 from book.errors import BookError
 
+_PATIENCE = 2  # answers of one function that are waited for in vain: more would take the time of other questions
 _REFUSED = {name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, Exception)}
 
 
@@ -66,11 +67,14 @@ class Answers:
     def __init__(self, process: Confined) -> None:
         self._process = process
         self.died: str | None = None
+        self._late: Counter[str] = Counter()
 
     def __call__(self, function: str, arguments: tuple[Any, ...]) -> tuple[Any, str | None]:
         """Return the decoded answer, or None and why there is none, in words of our own."""
         if self.died:
             return None, "no answer, because the process had ended"
+        if self._late[function] >= _PATIENCE:
+            return None, "no answer in time"
         try:
             reply = self._process.ask(function, encode(list(arguments)))
         except Died as reason:
@@ -83,6 +87,7 @@ class Answers:
                 return None, "the answer cannot be read"
         name = str(reply.get("error"))  # of a class that the submission may have named as it likes
         if name == "TimeLimit":
+            self._late[function] += 1
             return None, "no answer in time"
         if name == "NotImplementedError":
             return None, "nothing was written here"

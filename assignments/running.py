@@ -13,13 +13,15 @@ import nbformat
 from nbformat import NotebookNode
 
 from assignments.checking import Answers, Outcome, Reference, check
-from assignments.confinement.process import Confined, Died, Limits
+from assignments.confinement.process import Confined, Died, Limits, OutOfTime
 from assignments.masters import Master
 from assignments.submissions import copy_beside
 from book.errors import BookError
 
 # How the runner calls the error of a cell that was stopped at its limit.
 _STOPPED = "TimeLimit"
+
+_Numbered = tuple[int, NotebookNode]
 
 
 @dataclass
@@ -74,11 +76,12 @@ def grade_notebook(
 ) -> Graded:
     """Run a merged notebook's cells, then its hidden tests against what they defined.
 
-    A cell at which the process ends costs what comes after it: the cells before are run once more, and checked. Of
-    these, cells that were stopped at their limit are left out: they would take the time that answers need.
+    A cell at which the process ends costs what comes after it: the cells before are run once more, and checked. Where
+    the time of cells is used up, all are. Cells that were stopped at their limit are left out then: they would take
+    the time once more.
     """
     cells = list(enumerate(_code(notebook)))
-    notes = []
+    notes: list[str] = []
     with tempfile.TemporaryDirectory(prefix="submission-") as place:
         Path(place).chmod(0o755)
         folder = Path(place) / "folder"
@@ -86,11 +89,11 @@ def grade_notebook(
             folder.mkdir()
         else:
             copy_beside(beside, folder)
-        for attempt in ("whole", "up to the cell that ended it"):
+        for attempt in ("whole", "without what ended it"):
             with Confined(folder, limits, confined) as process:
-                died = _run(process, cells, notes)
-                if died is not None and attempt == "whole":
-                    cells = [(number, cell) for number, cell in cells if number < died and not _was_stopped(cell)]
+                others = _run(process, cells, notes)
+                if others is not None and attempt == "whole":
+                    cells = others
                     continue
                 answers = Answers(process)
                 outcomes = [
@@ -117,8 +120,8 @@ def _was_stopped(cell: NotebookNode) -> bool:
     return any(output.get("ename") == _STOPPED for output in cell.outputs)
 
 
-def _run(process: Confined, cells: list[tuple[int, NotebookNode]], notes: list[str]) -> int | None:
-    """Run cells and keep their outputs; return the number of the one at which the process ended, if it did."""
+def _run(process: Confined, cells: list[_Numbered], notes: list[str]) -> list[_Numbered] | None:
+    """Run cells and keep their outputs; where that came to an end, return those that can be run in another process."""
     for number, cell in cells:
         cell.execution_count = number + 1
         try:
@@ -126,7 +129,10 @@ def _run(process: Confined, cells: list[tuple[int, NotebookNode]], notes: list[s
         except Died as reason:
             notes.append(f"at code cell {number + 1} {reason}")
             cell.outputs = [nbformat.v4.new_output("stream", name="stderr", text=f"The grader: {reason}.\n")]
-            return number
+            others = [(each, it) for each, it in cells if not _was_stopped(it)]
+            if isinstance(reason, OutOfTime):  # without a cell to leave out no process comes further; this one answers
+                return others if len(others) < len(cells) else None
+            return [(each, it) for each, it in others if each < number]
         error = reply.get("error")
         if isinstance(error, dict) and error.get("name") == _STOPPED:
             notes.append(f"code cell {number + 1} was {error.get('text')}")

@@ -34,9 +34,18 @@ class Limits:
     processes: int = 64
     file: int = 64 * 2**20
 
+    @property
+    def cells(self) -> float:
+        """Seconds for all cells together; the others are kept for answers, which loops in cells must not cost."""
+        return self.seconds * 2 / 3
+
 
 class Died(Exception):
     """The submission's process is gone; the message says why, in words."""
+
+
+class OutOfTime(Died):
+    """Its time is used; where only that of cells is, the process still answers."""
 
 
 class CannotConfine(Exception):
@@ -88,7 +97,10 @@ class Confined:
 
     def run(self, source: str) -> dict[str, Any]:
         """Run a cell; return its outputs and its error, as the submission's process tells them."""
-        return self._request({"cell": source}, self._limits.cell)
+        left = self._limits.cells - (self._limits.seconds - self._left)
+        if left <= 0:
+            raise OutOfTime(f"it had used the {self._limits.cells:.3g} s of its cells")
+        return self._request({"cell": source}, min(self._limits.cell, left))
 
     def ask(self, name: str, arguments: Any) -> dict[str, Any]:
         """Return the answer of a function of the submission to encoded arguments, or the value of a name for None."""
@@ -109,7 +121,7 @@ class Confined:
     def _request(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
         seconds = min(seconds, self._left)
         if seconds <= 0:
-            raise Died(f"it used its {self._limits.seconds:g} s")
+            raise OutOfTime(f"it used its {self._limits.seconds:g} s")
         started = time.monotonic()
         deadline = started + seconds + _GRACE_SECONDS
         self._requests += 1

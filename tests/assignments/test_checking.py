@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from classroom import FIRST, SECRET
 
-from assignments.checking import Outcome, agree, check, generator
+from assignments.checking import Answers, Outcome, agree, check, generator
 from assignments.masters import Master, Question, read_master
 
 
@@ -79,3 +79,16 @@ def test_cases_come_from_the_secret():
 
     assert first("s") == first("s")
     assert len({first("s"), first("t"), first("s", "r"), first("s", "q", "b")}) == 4
+
+
+def test_a_function_that_never_answers_is_waited_for_twice():
+    asked = []
+
+    class Process:
+        def ask(self, function, arguments):
+            asked.append(function)
+            return {"error": "TimeLimit"} if function == "endless" else {"value": {"plain": 1}}
+
+    answers = Answers(Process())
+    assert [answers("endless", ()) for _ in range(6)] == [(None, "no answer in time")] * 6
+    assert answers("other", ()) == (1, None) and asked == ["endless", "endless", "other"]
