@@ -94,15 +94,7 @@ def _grade(course: Course, options: argparse.Namespace) -> int:
     if options.written:
         if len(options.named) != 1:
             raise BookError("--written needs the name of one assignment, such as 2, whose questions the file tells.")
-        for line in read_written(options.written):
-            try:
-                points = float(line["points"])
-            except (TypeError, ValueError):
-                raise BookError(f"{options.written}: {line['points']!r} is no number of points.") from None
-            name, student = options.names[0], line["student"]
-            gradebook.grade_by_hand(course, name, student, line["question"], points, line.get("comment") or "")
-        print(f"{options.names[0]}: written answers are graded from {options.written}")
-        return 0
+        return _grade_by_hand(course, options.names[0], options.written)
     handed_in = [name for name in options.names if any(course.submitted.glob(f"*/{name}"))]
     if not handed_in:
         raise BookError(f"nothing was handed in: {course.submitted} holds no STUDENT/{'|'.join(options.names)} folder.")
@@ -118,6 +110,22 @@ def _grade(course: Course, options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _grade_by_hand(course: Course, name: str, path: Path) -> int:
+    given = read_written(path, read_master(name))
+    _refuse_no_course(course)
+    gradebook.grade_by_hand(course, name, given)
+    print(f"{name}: {len(given)} written answers are graded from {path}")
+    return 0
+
+
+def _refuse_no_course(course: Course) -> None:
+    """Refuse a folder in which nothing was released or graded, before a gradebook is made in it."""
+    if not (course.root / "gradebook.db").is_file():
+        raise BookError(
+            f"--course must be the folder of a course, and {course.root} is none; name the one of your releases."
+        )
+
+
 def _feedback(course: Course, options: argparse.Namespace) -> int:
     pages = {name: len(write_feedback(course, name)) for name in options.names}
     if not any(pages.values()):
@@ -129,8 +137,7 @@ def _feedback(course: Course, options: argparse.Namespace) -> int:
 
 
 def _grades(course: Course, options: argparse.Namespace) -> int:
-    if not course.root.is_dir():
-        raise BookError(f"--course must be the folder of a course, and {course.root} is none.")
+    _refuse_no_course(course)
     path = options.output or course.root / f"grades-{options.format}.csv"
     print(f"{grades.write_grades(course, options.format, path)} students: {path}")
     return 0

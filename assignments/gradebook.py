@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from nbgrader.api import Gradebook, InvalidEntry, MissingEntry
@@ -28,6 +29,16 @@ _ONE_AT_A_TIME = threading.RLock()  # SQLite has one writer; submissions are gra
 
 class NotKept(Exception):
     """The gradebook could not keep something; the message says why."""
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """What a person gives for one written answer."""
+
+    student: str
+    question: str
+    points: float
+    comment: str
 
 
 @contextlib.contextmanager
@@ -126,22 +137,28 @@ def keep(
         gradebook.db.commit()
 
 
-def grade_by_hand(course: Course, assignment: str, student: str, question: str, points: float, comment: str) -> None:
-    """Write a person's points, and what she has to say, for one written answer.
+def grade_by_hand(course: Course, assignment: str, given: Iterable[ByHand]) -> None:
+    """Write a person's points, and what she has to say, for written answers: all of them, or none.
 
     Raises:
         NotKept: there is no such answer, or it has fewer points.
     """
     with opened(course) as gradebook:
-        try:
-            grade = gradebook.find_grade(question, assignment, assignment, student)
-            note = gradebook.find_comment(question, assignment, assignment, student)
-        except MissingEntry:
-            raise NotKept(f"there is no answer of {student} to {question}; grade {assignment} first") from None
-        if not 0 <= points <= grade.max_score:
-            raise NotKept(f"{question} has {grade.max_score:g} points, and {student} cannot have {points:g}")
-        grade.manual_score, grade.needs_manual_grade = points, False
-        note.manual_comment = comment or None
+        for each in given:
+            try:
+                grade = gradebook.find_grade(each.question, assignment, assignment, each.student)
+                note = gradebook.find_comment(each.question, assignment, assignment, each.student)
+            except MissingEntry:
+                raise NotKept(
+                    f"there is no answer of {each.student!r} to {each.question}; grade {assignment} first, "
+                    "or correct the name"
+                ) from None
+            if not 0 <= each.points <= grade.max_score:
+                raise NotKept(
+                    f"{each.question} has {grade.max_score:g} points, and {each.student} cannot have {each.points:g}"
+                )
+            grade.manual_score, grade.needs_manual_grade = each.points, False
+            note.manual_comment = each.comment or None
         gradebook.db.commit()
 
 

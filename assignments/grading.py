@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import errno
 import hashlib
+import io
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -30,7 +32,7 @@ from assignments.submissions import (
     submissions,
     taught_imports,
 )
-from book.errors import BookError
+from book.errors import BookError, listing
 from book.files import write_atomically
 
 
@@ -173,16 +175,34 @@ def workers_of_this_machine() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def read_written(path: Path) -> list[dict[str, str]]:
-    """Return the lines of a CSV file of points by hand: student, question, points and, if there is one, comment."""
-    import csv
+def read_written(path: Path, master: Master) -> list[gradebook.ByHand]:
+    """Return what a CSV file gives by hand: columns student, question, points and, if there is one, comment.
 
+    Raises:
+        BookError: it is no such file, or a line is wrong; nothing is entered then.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise BookError(f"{path} must be a CSV file in UTF-8.") from None
-    lines = csv.DictReader(text.splitlines())
+    lines = csv.DictReader(io.StringIO(text))
     missing = {"student", "question", "points"} - set(lines.fieldnames or ())
     if missing:
-        raise BookError(f"{path} needs the columns student, question and points; {', '.join(missing)} is missing.")
-    return list(lines)
+        raise BookError(
+            f"{path} needs the columns student, question and points; {', '.join(sorted(missing))} is missing."
+        )
+    return [_by_hand(line, f"{path}, line {lines.line_num}", master) for line in lines]
+
+
+def _by_hand(line: dict[str, str | None], where: str, master: Master) -> gradebook.ByHand:
+    written = [question.name for question in master.questions if question.written]
+    if line["question"] not in written:
+        raise BookError(
+            f"{where}: {line['question']!r} is no question of {master.name} that is graded by hand; "
+            f"such questions are: {listing(written)}."
+        )
+    try:
+        points = float(line["points"] or "")
+    except ValueError:
+        raise BookError(f"{where}: points must be a number, such as 4.5, not {line['points'] or ''!r}.") from None
+    return gradebook.ByHand(line["student"] or "", line["question"], points, line.get("comment") or "")

@@ -9,7 +9,9 @@ import nbformat
 import pytest
 from classroom import FIRST, cell, hand_in, solved, untouched
 
+from assignments import gradebook
 from assignments.__main__ import main
+from assignments.checking import Outcome
 from assignments.confinement import process
 from assignments.course import Course
 from assignments.masters import mark, read_master
@@ -87,14 +89,40 @@ def test_wrong_input_is_one_sentence(course, capsys, arguments, said):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"student,question,points\nann,test-ball\n", "None is no number of points"),
+        (b"student,question,points\ndan,written-verdict\n", "line 2: points must be a number, such as 4.5, not ''"),
+        (b"student,question,points\ndan,test-curve,2\n", "'test-curve' is no question of 05_judge_a_claim that is"),
+        (b"student,question,points\neve,written-verdict,2\n", "no answer of 'eve' to written-verdict; grade 05"),
         (b"\xff\xfes\x00", "must be a CSV file in UTF-8"),
     ],
 )
 def test_wrong_points_by_hand_are_one_sentence(course, tmp_path, capsys, content, said):
     (tmp_path / "points.csv").write_bytes(content)
-    assert call("grade", "1", "--written", tmp_path / "points.csv") == 2
+    assert call("grade", "5", "--written", tmp_path / "points.csv") == 2
     assert said in capsys.readouterr().err
+
+
+def test_points_by_hand_are_entered_all_or_none(course, tmp_path, capsys):
+    master, path = read_master("05_judge_a_claim"), tmp_path / "points.csv"
+    outcomes = [Outcome(question.name, question.points) for question in master.questions if not question.written]
+    gradebook.register(course, master)
+    gradebook.keep(course, master, "dan", outcomes, {"written-verdict": True}, 0.0)
+    right = 'student,question,points,comment\ndan,written-verdict,5,"Two\nlines"\n'
+    path.write_text(right + "eve,written-verdict,5,\n")
+    assert call("grade", "5", "--written", path) == 2
+    assert gradebook.points(course, master.name, "dan")["written-verdict"] == (None, "")
+    path.write_text(right)
+    assert call("grade", "5", "--written", path) == 0
+    assert gradebook.points(course, master.name, "dan")["written-verdict"] == (5.0, "Two\nlines")
+
+
+@pytest.mark.parametrize("command", [["grades"], ["grade", "5", "--written"]])
+def test_nothing_is_made_where_no_course_is(secret, tmp_path, capsys, command):
+    points, other = tmp_path / "points.csv", tmp_path / "other"
+    points.write_text("student,question,points\n")
+    other.mkdir()
+    assert call(*command, *([points] if "--written" in command else []), "--course", other) == 2
+    assert f"{other} is none; name the one of your releases" in capsys.readouterr().err
+    assert not list(other.iterdir())
 
 
 def test_a_refused_release_leaves_no_course(course, tmp_path):
