@@ -127,6 +127,7 @@ def _refuse_no_course(course: Course) -> None:
 
 
 def _feedback(course: Course, options: argparse.Namespace) -> int:
+    _refuse_no_course(course)
     pages = {name: len(write_feedback(course, name)) for name in options.names}
     if not any(pages.values()):
         raise BookError(f"nobody was graded in {', '.join(options.names)} in {course.root}; grade what was handed in.")

@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 from assignments.checking import Answers, Outcome, Reference, check
 from assignments.confinement.process import Confined, Died, Limits, OutOfTime
 from assignments.masters import Master
-from assignments.submissions import copy_beside
+from assignments.submissions import copy_beside, storable
 from book.errors import BookError
 
 # How the runner calls the error of a cell that was stopped at its limit.
@@ -135,14 +135,9 @@ def _run(process: Confined, cells: list[_Numbered], notes: list[str]) -> list[_N
             return [(each, it) for each, it in others if each < number]
         error = reply.get("error")
         if isinstance(error, dict) and error.get("name") == _STOPPED:
-            notes.append(f"code cell {number + 1} was {error.get('text')}")
+            notes.append(f"code cell {number + 1} was {storable(str(error.get('text')))}")
         cell.outputs = _outputs(reply)
     return None
-
-
-def _storable(text: str) -> str:
-    """Return a text that UTF-8 can hold: a submission may print half of a character."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _outputs(reply: dict[str, Any]) -> list[NotebookNode]:
@@ -151,11 +146,11 @@ def _outputs(reply: dict[str, Any]) -> list[NotebookNode]:
     shown = reply.get("outputs")
     for output in shown if isinstance(shown, list) else []:
         if isinstance(output, dict) and isinstance(text := output.get("text"), str):
-            found.append(nbformat.v4.new_output("stream", name="stdout", text=_storable(text)))
+            found.append(nbformat.v4.new_output("stream", name="stdout", text=storable(text)))
         elif isinstance(output, dict) and isinstance(picture := output.get("png"), str):
-            found.append(nbformat.v4.new_output("display_data", data={"image/png": picture}))
+            found.append(nbformat.v4.new_output("display_data", data={"image/png": storable(picture)}))
     error = reply.get("error")
     if isinstance(error, dict):
-        name, text = _storable(str(error.get("name"))), _storable(str(error.get("text")))
+        name, text = storable(str(error.get("name"))), storable(str(error.get("text")))
         found.append(nbformat.v4.new_output("error", ename=name, evalue=text, traceback=[f"{name}: {text}"]))
     return found

@@ -98,7 +98,14 @@ def read_notebook(path: Path) -> tuple[NotebookNode, str]:
         raise Unreadable(f"{path.name} is no notebook ({kind})") from None
     if not all(isinstance(source, str) for _, source, _ in cells):
         raise Unreadable(f"{path.name} is no notebook (a cell is no text)")
+    for cell in notebook.cells:
+        cell.source = storable(cell.source)
     return notebook, hashlib.sha256(data).hexdigest()
+
+
+def storable(text: str) -> str:
+    """Return a text that UTF-8 can hold: a submission may hold, and print, half of a character."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def merge(release: NotebookNode, submitted: NotebookNode) -> tuple[NotebookNode, list[str]]:

@@ -99,7 +99,7 @@ class Confined:
         """Run a cell; return its outputs and its error, as the submission's process tells them."""
         left = self._limits.cells - (self._limits.seconds - self._left)
         if left <= 0:
-            raise OutOfTime(f"it had used the {self._limits.cells:.3g} s of its cells")
+            raise OutOfTime(f"it had used the {self._limits.cells:g} s of its cells")
         return self._request({"cell": source}, min(self._limits.cell, left))
 
     def ask(self, name: str, arguments: Any) -> dict[str, Any]:

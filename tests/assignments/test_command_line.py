@@ -115,7 +115,7 @@ def test_points_by_hand_are_entered_all_or_none(course, tmp_path, capsys):
     assert gradebook.points(course, master.name, "dan")["written-verdict"] == (5.0, "Two\nlines")
 
 
-@pytest.mark.parametrize("command", [["grades"], ["grade", "5", "--written"]])
+@pytest.mark.parametrize("command", [["grades"], ["feedback"], ["grade", "5", "--written"]])
 def test_nothing_is_made_where_no_course_is(secret, tmp_path, capsys, command):
     points, other = tmp_path / "points.csv", tmp_path / "other"
     points.write_text("student,question,points\n")

@@ -1,5 +1,6 @@
 """A submission may be any bytes; of a notebook only what a student may write is taken."""
 
+import json
 import os
 
 import nbformat
@@ -46,6 +47,13 @@ def test_what_is_no_notebook_is_told(tmp_path, text, said):
 def test_a_byte_order_mark_is_passed_over(tmp_path):
     notebook, _ = read_notebook(write(tmp_path, "a.ipynb", "\ufeff" + nbformat.writes(solved())))
     assert len(notebook.cells) == len(solved().cells)
+
+
+def test_half_a_character_is_replaced(tmp_path):
+    handed_in = solved()
+    cell(handed_in, "betas").source = "x = '\ud800'"
+    path = write(tmp_path, "a.ipynb", json.dumps(handed_in))
+    assert cell(read_notebook(path)[0], "betas").source == "x = '?'"
 
 
 def test_links_and_pipes_are_not_read(tmp_path):

@@ -77,13 +77,13 @@ def _run(shell: Any, request: dict[str, Any]) -> dict[str, Any]:
         failed = result.error_before_exec or result.error_in_exec
         error = None if failed is None else {"name": type(failed).__name__, "text": str(failed)[:_SHOWN]}
     except TimeLimit:
-        error = {"name": "TimeLimit", "text": f"stopped after {seconds:g} s"}
+        error = {"name": "TimeLimit", "text": f"stopped after {seconds:.3g} s"}
     except BaseException as failure:  # the submission may have broken the shell itself
         error = {"name": type(failure).__name__, "text": str(failure)[:_SHOWN]}
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
     if error and error["name"] == "TimeLimit":
-        error["text"] = f"stopped after {seconds:g} s"
+        error["text"] = f"stopped after {seconds:.3g} s"
     return {"outputs": _outputs(captured), "error": error}
 
 
