@@ -93,7 +93,7 @@ def _grade(course: Course, options: argparse.Namespace) -> int:
         raise BookError(f"--seconds must be positive and finite, got {options.seconds:g}.")
     if options.written:
         if len(options.named) != 1:
-            raise BookError("--written needs the name of one assignment, such as 2, whose questions the file tells.")
+            raise BookError("--written needs the name of one assignment, such as 5, whose questions the file tells.")
         return _grade_by_hand(course, options.names[0], options.written)
     handed_in = [name for name in options.names if any(course.submitted.glob(f"*/{name}"))]
     if not handed_in:

@@ -186,12 +186,15 @@ def read_written(path: Path, master: Master) -> list[gradebook.ByHand]:
     except UnicodeDecodeError:
         raise BookError(f"{path} must be a CSV file in UTF-8.") from None
     lines = csv.DictReader(io.StringIO(text))
-    missing = {"student", "question", "points"} - set(lines.fieldnames or ())
-    if missing:
-        raise BookError(
-            f"{path} needs the columns student, question and points; {', '.join(sorted(missing))} is missing."
-        )
-    return [_by_hand(line, f"{path}, line {lines.line_num}", master) for line in lines]
+    try:
+        missing = {"student", "question", "points"} - set(lines.fieldnames or ())
+        if missing:
+            raise BookError(
+                f"{path} needs the columns student, question and points; {', '.join(sorted(missing))} is missing."
+            )
+        return [_by_hand(line, f"{path}, line {lines.line_num}", master) for line in lines]
+    except csv.Error as error:  # such as a quotation mark that never closes
+        raise BookError(f"{path} must be a CSV file, and is none after line {lines.line_num} ({error}).") from None
 
 
 def _by_hand(line: dict[str, str | None], where: str, master: Master) -> gradebook.ByHand:

@@ -90,6 +90,7 @@ def test_wrong_input_is_one_sentence(course, capsys, arguments, said):
     ("content", "said"),
     [
         (b"student,question,points\ndan,written-verdict\n", "line 2: points must be a number, such as 4.5, not ''"),
+        (b'student,question,points\ndan,"' + b"x" * 200_000, "must be a CSV file, and is none after line 1 (field"),
         (b"student,question,points\ndan,test-curve,2\n", "'test-curve' is no question of 05_judge_a_claim that is"),
         (b"student,question,points\neve,written-verdict,2\n", "no answer of 'eve' to written-verdict; grade 05"),
         (b"\xff\xfes\x00", "must be a CSV file in UTF-8"),
