@@ -21,6 +21,13 @@ _DETAILS = ("first_name", "last_name", "email")
 def read_roster(path: Path) -> dict[str, dict[str, str]]:
     """Return the students of a CSV file (column `student`), with first_name, last_name and email where it has them."""
     lines = csv.DictReader(io.StringIO(read_text(path, str(path)).removeprefix("\ufeff")))
+    try:
+        return _roster(lines, path)
+    except csv.Error as error:  # such as a quotation mark that never closes
+        raise BookError(f"{path} must be a CSV file, and is none after line {lines.line_num} ({error}).") from None
+
+
+def _roster(lines: csv.DictReader, path: Path) -> dict[str, dict[str, str]]:
     if "student" not in (lines.fieldnames or ()):
         raise BookError(f"{path} needs a column `student`; it has {', '.join(lines.fieldnames or ()) or 'none'}.")
     roster: dict[str, dict[str, str]] = {}

@@ -134,7 +134,8 @@ def test_a_refused_release_leaves_no_course(course, tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"), [("x,y\n1,2\n", "needs a column `student`"), ("student\n\n", "names no student"),
                        ("student\nann\nann\n", "names ann twice"), ("student\n../x\n", "must be a folder's name"),
-                       ("student\nann\nAnn\n", "names ann and Ann, which may be one folder")]
+                       ("student\nann\nAnn\n", "names ann and Ann, which may be one folder"),
+                       ('student\n"' + "x" * 200_000, "must be a CSV file, and is none after line 1")]
 )  # fmt: skip
 def test_a_wrong_roster_is_one_sentence(course, tmp_path, capsys, text, said):
     (tmp_path / "roster.csv").write_text(text)
