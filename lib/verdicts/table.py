@@ -122,9 +122,8 @@ def count_of_verdicts() -> str:
     words = [standing(claim).verdict for claim in claims]
     counts = [f"{words.count(word)} {word}" for word in VERDICTS]
     first = sum(map(_by_round_1, claims))
-    return f"{len(words)} claims: {' · '.join(counts)}" + (
-        f"; {first} of these verdicts rest on round 1 alone." if first else "."
-    )
+    alone = f"; {first} of these verdicts rest on round 1 alone" if first else ""
+    return f"{len(words)} claims: {' · '.join(counts)}{alone}."
 
 
 def chip(verdict: str, fragile: bool | None = False, reason: str = "", label: str = "", first: bool = False) -> str:
@@ -165,7 +164,7 @@ def effect_text(judgement: Mapping[str, Any]) -> str:
         values = [math.exp(value) if factor else 2**value for value in values]
     mean, low, high = (f"{value:,.0f}" if place else significant(value) for value in values)
     where = ", ".join(_factor(*pair) for pair in curve["where"].items())
-    if test["transform"] == "none" and test["column"] in _SHARES and test["effect"] in _IN_POINTS:
+    if not place and test["transform"] == "none" and test["column"] in _SHARES and test["effect"] in _IN_POINTS:
         points = Interval(*(100 * value for value in values), len(curve["seeds"]))
         return f"{_quantity(test)}{with_interval(points, '+.1f')} points" + (f", {where}" if where else "")
     return f"{'×' if factor else _quantity(test)}{mean} [{low}, {high}]" + (f", {where}" if where else "")

@@ -50,4 +50,7 @@ def test_effects_of_logarithms_are_factors_and_correlations_are_correlations() -
         {"effect": -0.0962, "low": -0.26, "high": 0.0677, "p_for": 0.1, "where": {"strength": 3}, "seeds": [8, 9]}
     ]
     assert effect_text({"tests": [share]}) == "robust accuracy −9.6 [−26.0, +6.8] points, λ = 3"
+    # The place of a peak is a width, whatever has the peak.
+    shares = {**peak, "transform": "none", "column": "robust_accuracy"}
+    assert effect_text({"tests": [shares]}).startswith("peak at m = 16 [16, 1,024]")
     assert effect_text({"tests": []}) == ""
